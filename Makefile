@@ -1,0 +1,73 @@
+# Counterfoil: `make` lists what there is. Everything is installed into .venv, from lock files with hashes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+FORMAT ?= text
+DEMO_DASHBOARD ?= 1
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-runtime demo test lint format bench evaluate clean
+
+help: ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+
+setup: $(VENV)/.dev ## install Counterfoil with all that its tests and checks need
+
+setup-runtime: $(VENV)/.runtime ## install Counterfoil with what it needs to run
+
+demo: setup-runtime ## ingest the sample data, detect, print the findings, open the dashboard (DEMO_DASHBOARD=0: without)
+	@DEMO_DASHBOARD=$(DEMO_DASHBOARD) $(BIN)/counterfoil demo
+
+test: lint ## run the checks of `make lint`, then all tests (JOBS=2 at a time; ARGS="..." goes to pytest)
+	@$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+lint: setup ## check style, formatting and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## format the code and mend what the linter can
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: setup ## run the benchmarks one after another (minutes each)
+	@set -e; for each in $(filter-out _%,$(notdir $(basename $(wildcard benchmarks/*.py)))); do \
+	  echo "== benchmarks/$$each.py"; $(BIN)/python -m benchmarks.$$each; done
+
+evaluate: setup-runtime ## compare the findings with an answer key: make evaluate SET=FOLDER [FORMAT=json]
+	@test -n "$(SET)" || { echo "evaluate: name a folder of events and labels: make evaluate SET=FOLDER" >&2; exit 2; }
+	@$(BIN)/counterfoil evaluate "$(SET)" --format $(FORMAT)
+
+clean: ## remove caches, builds and the demo's files (the environment stays: rm -r .venv for a new one)
+	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo screenshots
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is younger than what it was made from, so a second run does nothing. What a set-up says goes to the
+# error output, so that `make evaluate FORMAT=json` prints JSON and nothing else.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-input --progress-bar off
+
+$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/pip
+	@echo "setup: installing $$(grep -c '^[a-zA-Z]' $<) locked packages (tests and checks too), about a minute" >&2
+	@$(INSTALL) --require-hashes -r $< >&2
+	@$(INSTALL) --no-deps --no-build-isolation --quiet -e . >&2
+	@touch $(VENV)/.runtime $@
+
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(BIN)/pip
+	@echo "setup: installing $$(grep -c '^[a-zA-Z]' $<) locked packages, about a minute" >&2
+	@$(INSTALL) --require-hashes -r $< >&2
+	@$(INSTALL) --no-deps --no-build-isolation --quiet -e . >&2
+	@touch $@
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  found=$$($(PYTHON) -c 'import sys; print(sys.version.split()[0])' 2>/dev/null || echo missing); \
+	  echo "setup: Counterfoil needs Python 3.11 or newer, and '$(PYTHON)' is $$found: name another," \
+	    "as in make setup PYTHON=python3.12" >&2; exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "setup: '$(PYTHON)' has no venv and ensurepip: install them (Debian: apt-get install python3-venv)" >&2; \
+	  exit 2; }
+	@echo "setup: making $(VENV) with Python $$($(PYTHON) -c 'import sys; print(sys.version.split()[0])')" >&2
+	@$(PYTHON) -m venv $(VENV)

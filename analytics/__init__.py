@@ -1,0 +1,1 @@
+"""DuckDB over a snapshot of the lake: correlation views, rules, findings and read-only SQL."""

@@ -1,0 +1,220 @@
+"""A detection run: every rule over one snapshot; what changed is appended to the history of findings."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from analytics.findings import STATE_COLUMNS, to_findings
+from analytics.rule import Rule, rules
+from analytics.session import start_session
+from lake.store import open_lake
+from schemas.errors import CommitConflict, RuleError, SettingsError
+from schemas.findings import FINDINGS, LEVELS, RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from analytics.session import Session
+    from lake.store import Lake
+    from schemas.settings import Settings
+
+_LOG = logging.getLogger(__name__)
+_ATTEMPTS = 5
+
+
+@dataclass
+class Detection:
+    """What a run found: every finding that holds, what was written, and the rules that failed."""
+
+    run_id: str
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    written: int = 0
+    closed: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def chosen_rules(settings: Settings, only: Iterable[str] = ()) -> list[Rule]:
+    """The rules to run: those named, else all that are enabled. SettingsError for one that is not there."""
+    known = rules()
+    names = list(only)
+    for name in names:
+        if name not in known:
+            raise SettingsError(f"there is no rule {name!r}; known are {', '.join(known)}")
+    return [
+        rule
+        for rule in known.values()
+        if (rule.id in names or not names)
+        and not (rule.id in settings.rules and not settings.rules[rule.id].enabled)
+    ]
+
+
+def detect(
+    settings: Settings,
+    *,
+    only: Iterable[str] = (),
+    closed: bool = False,
+    dry_run: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> Detection:
+    """Run the rules over the newest snapshot and write what changed; with `dry_run` nothing is written.
+
+    `closed` says that no more will come on the streams, so that absence is judged without waiting for the watermark.
+    A rule that fails does not stop the others. Running again over the same lake writes nothing.
+    """
+    chosen = chosen_rules(settings, only)
+    lake = open_lake(settings.lake.url, read_only=dry_run, storage_options=settings.lake.storage_options)
+    session = start_session(settings, closed=closed)
+    detection = Detection(run_id=uuid.uuid4().hex)
+    try:
+        for rule in chosen:
+            report(f"rule {rule.id} {rule.name}")
+            _run_rule(rule, session, lake, settings, detection, dry_run=dry_run)
+    finally:
+        session.close()
+    detection.findings.sort(key=_severest_first)
+    return detection
+
+
+def evaluate_rule(rule: Rule, session: Session, settings: Settings) -> dict[str, dict[str, Any]]:
+    """The findings of one rule over a session, by id. RuleError when its query fails."""
+    try:
+        session.need(*rule.views)
+        rows = session.fetch(rule.sql).to_pylist()
+    except duckdb.Error as error:
+        raise RuleError(f"rule {rule.id} {rule.name}: {str(error).splitlines()[0]}") from error
+    return to_findings(rule, rows, settings.rules.get(rule.id))
+
+
+def _run_rule(
+    rule: Rule, session: Session, lake: Lake, settings: Settings, detection: Detection, *, dry_run: bool
+) -> None:
+    start, clock = datetime.now(UTC), time.perf_counter()
+    written = held = 0
+    error: str | None = None
+    try:
+        found = evaluate_rule(rule, session, settings)
+        held = len(found)
+        detection.findings += found.values()
+        if not dry_run:
+            written, gone = _record(rule, found, session, lake, settings, detection.run_id)
+            detection.written += written
+            detection.closed += gone
+    except RuleError as failure:
+        error = str(failure)
+        detection.failed[rule.id] = error
+        _LOG.error("rule failed", extra={"rule": rule.id, "error": error})
+    if not dry_run and (written or error):
+        run = {
+            "run_id": f"{detection.run_id}-{rule.id}",
+            "rule_id": rule.id,
+            "rule_version": rule.version,
+            "start_time": start,
+            "duration_ms": (time.perf_counter() - clock) * 1000,
+            "input_versions": json.dumps(session.snapshot.versions, sort_keys=True),
+            "findings": held,
+            "written": written,
+            "outcome": "failed" if error else "ok",
+            "error": error,
+            "event_date": start.date(),
+        }
+        lake.append(RUNS, pa.Table.from_pylist([run], schema=RUNS.schema))
+
+
+def _record(
+    rule: Rule,
+    found: Mapping[str, dict[str, Any]],
+    session: Session,
+    lake: Lake,
+    settings: Settings,
+    run_id: str,
+) -> tuple[int, int]:
+    """Append the states that differ from the newest on record; how many, and how many of them closed a finding.
+
+    The number of states on record is kept as a position of the table, so that of two overlapping runs the second is
+    refused and looks again at what the first wrote.
+    """
+    source = f"detect-{rule.id}"
+    current = _current(rule, session)
+    for attempt in range(_ATTEMPTS):
+        recorded = lake.position(FINDINGS, source)
+        if attempt or recorded != _states_seen(rule, session):
+            fresh = start_session(settings)
+            try:
+                recorded, current = lake.position(FINDINGS, source), _current(rule, fresh)
+            finally:
+                fresh.close()
+        states, gone = _changes(rule, found, current, run_id)
+        if not states:
+            return 0, 0
+        rows = pa.Table.from_pylist(states, schema=FINDINGS.schema)
+        start = -1 if recorded is None else recorded
+        try:
+            lake.append(FINDINGS, rows, positions={source: (start, max(start, 0) + len(states))})
+        except CommitConflict:
+            continue
+        return len(states), gone
+    raise RuleError(f"rule {rule.id}: other runs kept writing findings; run detect again")
+
+
+def _states_seen(rule: Rule, session: Session) -> int | None:
+    session.need("findings")
+    count = session.fetch("SELECT count(*) AS n FROM findings WHERE rule_id = ?", [rule.id])["n"][0].as_py()
+    return count or None
+
+
+def _current(rule: Rule, session: Session) -> dict[str, dict[str, Any]]:
+    session.need("current_findings")
+    rows = session.fetch("SELECT * FROM current_findings WHERE rule_id = ?", [rule.id])
+    return {row["finding_id"]: row for row in rows.to_pylist()}
+
+
+def _changes(
+    rule: Rule, found: Mapping[str, dict[str, Any]], current: Mapping[str, dict[str, Any]], run_id: str
+) -> tuple[list[dict[str, Any]], int]:
+    now = datetime.now(UTC)
+    mark = {"recorded_time": now, "run_id": run_id, "event_date": now.date()}
+    states = []
+    for identity, finding in sorted(found.items()):
+        before = current.get(identity)
+        if before is None:
+            state = {"revision": 1, "status": "open", "status_reason": None}
+        elif before["status"] == "closed":
+            state = {"revision": before["revision"] + 1, "status": "open", "status_reason": "it holds again"}
+        elif any(finding[name] != before[name] for name in STATE_COLUMNS):
+            state = {
+                "revision": before["revision"] + 1,
+                "status": "updated",
+                "status_reason": "the evidence changed",
+            }
+        else:
+            continue
+        states.append({**finding, **state, **mark})
+    gone = [
+        row
+        for identity, row in sorted(current.items())
+        if identity not in found and row["status"] != "closed"
+    ]
+    for row in gone:
+        kept = {name: row[name] for name in (*STATE_COLUMNS, "finding_id", "rule_id")}
+        reason = "evidence that came later explains it: the rule no longer fires"
+        state = {"revision": row["revision"] + 1, "status": "closed", "status_reason": reason}
+        states.append({**kept, "rule_version": rule.version, **state, **mark})
+    return states, len(gone)
+
+
+def _severest_first(finding: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        -LEVELS.index(finding["level"]),
+        finding["rule_id"],
+        finding["first_seen_time"],
+        finding["finding_id"],
+    )

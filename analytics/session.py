@@ -1,0 +1,125 @@
+"""A session: DuckDB in memory over one snapshot of the lake, with the correlation views made as they are asked for."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+
+from analytics import views
+from analytics.rule import parameters
+from lake.duck import register
+from lake.store import open_lake
+from schemas.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from lake.snapshot import Snapshot
+    from schemas.settings import Settings
+
+
+# The last moment that every engine can hold; what is complete until then is complete.
+_FOREVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class Session:
+    """One connection over one snapshot. Threads share it through `cursor()`, never by the connection itself."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, snapshot: Snapshot) -> None:
+        """Take a connection on which the lake's tables and `params` stand; `open_session` makes one."""
+        self.snapshot = snapshot
+        self._connection = connection
+        self._built: set[str] = set()
+        self._lock = threading.RLock()
+
+    def need(self, *names: str) -> None:
+        """Make the named views, and what they need, unless they are there. Names of tables are passed over."""
+        with self._lock:
+            views.build(self._connection, names, self._built)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection of its own to the same database, for one thread."""
+        with self._lock:
+            return self._connection.cursor()
+
+    def fetch(self, sql: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
+        """Run one of our own queries and return its rows; the views it reads must have been asked for."""
+        with self.cursor() as cursor:
+            return cursor.sql(sql, params=values).to_arrow_table()
+
+    def close(self) -> None:
+        """Drop the database."""
+        self._connection.close()
+
+
+def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
+    """DuckDB in memory, in UTC, within the memory that the settings allow; it spills to a folder of its own."""
+    config: dict[str, Any] = {
+        "memory_limit": settings.correlate.memory_limit,
+        "temp_directory": tempfile.mkdtemp(prefix="counterfoil-"),
+        "preserve_insertion_order": False,
+        "autoinstall_known_extensions": False,
+    }
+    if settings.correlate.threads:
+        config["threads"] = settings.correlate.threads
+    try:
+        connection = duckdb.connect(":memory:", config=config)
+    except (duckdb.Error, ValueError) as error:
+        raise QueryError(f"DuckDB does not start with correlate.memory_limit = "
+                         f"{settings.correlate.memory_limit!r}: {error}") from error  # fmt: skip
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
+def set_parameters(connection: duckdb.DuckDBPyConnection, settings: Settings, *, closed: bool) -> None:
+    """Make the one-row table `params` that views and rules read their figures from.
+
+    `closed` says that no more will come on either stream, so that absence can be judged at once.
+    """
+    correlate = settings.correlate
+    values = {
+        "skew": correlate.skew,
+        "settle": correlate.settle,
+        "max_age": correlate.max_age,
+        "hops": correlate.hops,
+        "complete_until": _FOREVER if closed else correlate.complete_until,
+        **parameters(settings),
+    }
+    columns = ", ".join(
+        f'?{"::TIMESTAMPTZ" if name == "complete_until" else ""} AS "{name}"' for name in values
+    )
+    connection.execute(f"CREATE OR REPLACE TABLE params AS SELECT {columns}", list(values.values()))
+
+
+@contextmanager
+def open_session(
+    settings: Settings, *, as_of: datetime | Mapping[str, int] | None = None, closed: bool = False
+) -> Iterator[Session]:
+    """A session over the lake of the settings, as it is now or was at `as_of`; closed at the end of the block.
+
+    Raises LakeError when there is no lake, QueryError when DuckDB does not start.
+    """
+    session = start_session(settings, as_of=as_of, closed=closed)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def start_session(
+    settings: Settings, *, as_of: datetime | Mapping[str, int] | None = None, closed: bool = False
+) -> Session:
+    """As `open_session`, for a caller that keeps the session, such as the dashboard, and closes it itself."""
+    lake = open_lake(settings.lake.url, read_only=True, storage_options=settings.lake.storage_options)
+    snapshot = lake.snapshot(as_of)
+    connection = connect(settings)
+    register(snapshot, connection)
+    set_parameters(connection, settings, closed=closed)
+    return Session(connection, snapshot)

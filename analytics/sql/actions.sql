@@ -1,0 +1,53 @@
+-- view: actions
+-- needs: events, traces, actors
+-- about: One row per action that an agent took or tried: tool calls and data accesses. A call that only starts another
+--        agent, with no action or decision of its own, is a delegation: the actions are that agent's.
+CREATE OR REPLACE TABLE actions AS
+WITH delegating AS (
+    SELECT DISTINCT trace_id, parent_key
+    FROM events
+    WHERE event_type = 'task_start' AND parent_key IS NOT NULL AND trace_id IS NOT NULL
+)
+
+SELECT
+    row_number() OVER () AS action_no,
+    e.event_id,
+    coalesce(e.tenant_id, r.tenant_id, '') AS tenant,
+    CASE WHEN r.shared THEN coalesce(e.tenant_id, '') ELSE '' END AS trace_tenant,
+    coalesce(e.environment, r.environment) AS environment,
+    e.trace_id,
+    e.span_id,
+    e.native_span_id,
+    e.span_key,
+    e.parent_key,
+    e.conversation_id,
+    e.task_id,
+    coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id) AS agent,
+    coalesce(e.agent_id, x.agent_id) AS agent_id,
+    coalesce(e.on_behalf_of, r.on_behalf_of) AS on_behalf_of,
+    e.tool_name,
+    e.tool_call_id,
+    e.request_id,
+    e.action,
+    e.resource_type,
+    e.resource_id,
+    e.arguments_digest,
+    -- What the call was given, for the few actions whose resource no mapping names.
+    CASE WHEN e.action IS NULL OR e.resource_id IS NULL THEN e.attributes END AS attributes,
+    e.sensitivity,
+    e.trust_zone,
+    e.labels,
+    e.output_refs,
+    e.input_refs,
+    e.status,
+    coalesce(e.status, 'unset') = 'rejected' AS refused,
+    e.decision_id AS cited_decision_id,
+    e.approval_id,
+    e.event_time,
+    greatest(e.event_time, coalesce(e.end_time, e.event_time)) AS until_time
+FROM events AS e
+LEFT JOIN traces AS r ON r.trace_id = e.trace_id
+LEFT JOIN actors AS x ON x.event_id = e.event_id AND x.trace_id = e.trace_id
+LEFT JOIN delegating AS c ON c.trace_id = e.trace_id AND c.parent_key = e.span_key
+WHERE e.event_type IN ('tool_call', 'data_access')
+    AND (c.parent_key IS NULL OR e.action IS NOT NULL OR e.decision_id IS NOT NULL);

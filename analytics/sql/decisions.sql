@@ -1,0 +1,81 @@
+-- view: decisions
+-- needs: authorization_decisions, identity_events, traces
+-- about: Decisions, each once, with the moment at which each was revoked and the moment at which the policy that it was
+--        made under was seen to have changed.
+CREATE OR REPLACE TABLE repeated_decisions AS
+SELECT
+    coalesce(tenant_id, '') AS tenant,
+    decision_id,
+    min({'sha': raw_sha256, 'topic': source_topic, 'part': source_partition, 'off': source_offset, 'ix': source_index})
+        AS kept
+FROM authorization_decisions
+WHERE decision_id IN (SELECT decision_id FROM authorization_decisions GROUP BY decision_id HAVING count(*) > 1)
+GROUP BY ALL
+HAVING count(*) > 1;
+
+CREATE OR REPLACE TABLE decisions AS
+WITH revocations AS (
+    SELECT decision_id, min(event_time) AS revoked_time
+    FROM identity_events
+    WHERE event_type = 'decision_revoked' AND decision_id IS NOT NULL
+    GROUP BY decision_id
+),
+
+versions AS (
+    SELECT coalesce(tenant_id, '') AS tenant, coalesce(pdp_id, '') AS pdp, policy_version, min(decision_time) AS since
+    FROM authorization_decisions
+    WHERE policy_version IS NOT NULL
+    GROUP BY ALL
+),
+
+epochs AS (
+    SELECT tenant, pdp, policy_version, lead(since) OVER (PARTITION BY tenant, pdp ORDER BY since) AS changed_time
+    FROM versions
+)
+
+SELECT
+    row_number() OVER () AS decision_no,
+    d.decision_id,
+    d.source_decision_id,
+    d.parent_decision_id,
+    coalesce(d.tenant_id, r.tenant_id, '') AS tenant,
+    CASE WHEN r.shared THEN coalesce(d.tenant_id, '') ELSE '' END AS trace_tenant,
+    d.decision,
+    d.decision_time,
+    coalesce(d.agent_name, d.agent_id, d.principal_id) AS agent,
+    d.agent_id,
+    d.principal_id,
+    d.on_behalf_of,
+    d.delegation_chain,
+    d.action,
+    d.resource_type,
+    CASE WHEN d.resource_pattern IS NULL THEN d.resource_id END AS resource_id,
+    CASE
+        WHEN d.resource_pattern IS NOT NULL THEN rtrim(d.resource_pattern, '*')
+        WHEN d.resource_id IS NULL THEN ''
+    END AS resource_prefix,
+    d.arguments_digest,
+    d.task_id,
+    d.trace_id,
+    d.span_id,
+    d.request_id,
+    d.tool_call_id,
+    d.approval_id,
+    d.approver,
+    d.max_uses,
+    d.expires_time,
+    d.scopes,
+    d.sensitivity,
+    d.policy_ids,
+    d.policy_version,
+    least(d.revoked_time, v.revoked_time) AS revoked_time,
+    p.changed_time AS policy_changed_time
+FROM authorization_decisions AS d
+LEFT JOIN repeated_decisions AS x ON x.decision_id = d.decision_id AND x.tenant = coalesce(d.tenant_id, '')
+LEFT JOIN traces AS r ON r.trace_id = d.trace_id
+LEFT JOIN revocations AS v ON v.decision_id = d.decision_id
+LEFT JOIN epochs AS p
+    ON p.tenant = coalesce(d.tenant_id, '') AND p.pdp = coalesce(d.pdp_id, '') AND p.policy_version = d.policy_version
+WHERE x.decision_id IS NULL
+    OR x.kept = {'sha': d.raw_sha256, 'topic': d.source_topic, 'part': d.source_partition, 'off': d.source_offset,
+        'ix': d.source_index};

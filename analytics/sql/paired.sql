@@ -1,0 +1,117 @@
+-- step: paired
+-- needs: actions, decisions, cited, keyed, params
+-- about: A second look at rungs 4 and 5, where 'the newest decision so far' is not enough: actions that ran at the same
+--        time under the same key each get their own decision, in order; a decision that a clock ahead of the agent's put
+--        just after the action is found; and a decision without a trace belongs to one run, that of the action nearest to it.
+CREATE OR REPLACE TABLE unused_decisions AS
+SELECT m.rung, m.match_key, m.decision_no, m.at_time AS decision_time, m.tie
+FROM match_sides AS m
+LEFT JOIN cited AS c ON c.decision_no = m.decision_no
+LEFT JOIN keyed AS k ON k.decision_no = m.decision_no
+WHERE m.side = 0 AND c.decision_no IS NULL AND k.decision_no IS NULL;
+
+CREATE OR REPLACE TABLE paired AS
+WITH shared AS (
+    SELECT decision_no FROM keyed GROUP BY decision_no HAVING count(*) > 1
+),
+
+-- Actions that share one decision, in order, and the decisions they could share out.
+crowd AS (
+    SELECT
+        k.action_no, k.rung, k.match_key, k.decision_no, a.event_time, a.until_time, d.decision_time,
+        hash(d.decision_id) AS tie,
+        row_number() OVER (PARTITION BY k.decision_no ORDER BY a.event_time, a.event_id) AS place,
+        count(*) OVER (PARTITION BY k.decision_no) AS places
+    FROM keyed AS k
+    JOIN shared AS s ON s.decision_no = k.decision_no
+    JOIN actions AS a ON a.action_no = k.action_no
+    JOIN decisions AS d ON d.decision_no = k.decision_no
+),
+
+crowds AS (
+    SELECT rung, match_key, decision_no, decision_time, tie, places, min(event_time) AS first_time
+    FROM crowd
+    GROUP BY ALL
+),
+
+shares AS (
+    SELECT c.decision_no AS crowd_no, c.places, u.decision_no, u.decision_time, u.tie
+    FROM crowds AS c
+    JOIN unused_decisions AS u ON u.rung = c.rung AND u.match_key = c.match_key
+    CROSS JOIN params AS s
+    WHERE u.decision_time <= c.decision_time AND u.decision_time >= c.first_time - s.skew
+    QUALIFY row_number() OVER (PARTITION BY u.decision_no ORDER BY c.decision_time, c.tie) = 1
+    UNION ALL
+    SELECT decision_no, places, decision_no, decision_time, tie
+    FROM crowds
+),
+
+ranked AS (
+    SELECT *,
+        row_number() OVER (PARTITION BY crowd_no ORDER BY decision_time, tie) AS rank,
+        count(*) OVER (PARTITION BY crowd_no) AS ranks
+    FROM shares
+),
+
+-- The last decisions go to the last actions; where there are fewer decisions than actions the first ones share.
+dealt AS (
+    SELECT c.action_no, r.decision_no
+    FROM crowd AS c
+    JOIN ranked AS r ON r.crowd_no = c.decision_no AND r.rank = greatest(1, c.place + r.ranks - c.places)
+    WHERE r.decision_time <= c.until_time
+),
+
+-- A decision just after an action that has none, or that ran after a deny: the clocks differ.
+tardy AS (
+    SELECT m.action_no, u.decision_no, m.rung, m.match_key
+    FROM match_sides AS m
+    JOIN open_actions AS a ON a.action_no = m.action_no
+    JOIN unused_decisions AS u ON u.rung = m.rung AND u.match_key = m.match_key
+    LEFT JOIN keyed AS k ON k.action_no = m.action_no
+    LEFT JOIN decisions AS d ON d.decision_no = k.decision_no
+    CROSS JOIN params AS s
+    WHERE m.side = 1 AND NOT a.refused AND (d.decision IS NULL OR d.decision <> 'allow')
+        AND u.decision_time > a.until_time AND u.decision_time <= a.event_time + s.skew
+    QUALIFY row_number() OVER (PARTITION BY m.action_no ORDER BY m.rung, u.decision_time, u.tie) = 1
+        AND row_number() OVER (PARTITION BY u.decision_no ORDER BY a.event_time DESC, a.event_id) = 1
+),
+
+settled AS (
+    SELECT
+        coalesce(t.action_no, k.action_no) AS action_no,
+        coalesce(t.decision_no, p.decision_no, k.decision_no) AS decision_no,
+        coalesce(t.rung, k.rung) AS rung
+    FROM keyed AS k
+    FULL JOIN tardy AS t ON t.action_no = k.action_no
+    LEFT JOIN dealt AS p ON p.action_no = k.action_no
+),
+
+owners AS (
+    SELECT
+        x.decision_no,
+        arg_min(
+            a.trace_id,
+            {
+                'outside': d.decision_time < a.event_time OR d.decision_time > a.until_time,
+                'apart': abs(date_diff('microsecond', d.decision_time, a.event_time)),
+                'event_id': a.event_id
+            }
+        ) AS trace_id
+    FROM settled AS x
+    JOIN actions AS a ON a.action_no = x.action_no
+    JOIN decisions AS d ON d.decision_no = x.decision_no
+    WHERE d.trace_id IS NULL
+    GROUP BY x.decision_no
+)
+
+SELECT
+    x.action_no,
+    x.decision_no,
+    x.rung,
+    coalesce(a.task_id = d.task_id, true) AS same_task,
+    coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments
+FROM settled AS x
+JOIN actions AS a ON a.action_no = x.action_no
+JOIN decisions AS d ON d.decision_no = x.decision_no
+LEFT JOIN owners AS o ON o.decision_no = x.decision_no
+WHERE o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id;

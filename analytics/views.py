@@ -1,0 +1,93 @@
+"""The correlation views: SQL files under `analytics/sql/`, each with what it needs at its head.
+
+A file makes one view, or table, of its own name, and may make smaller ones beside it. Every file is plain SQL that a
+DuckDB shell runs after those that it needs; `build` runs them in that order, each once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from schemas.errors import RuleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import duckdb
+
+_SQL = Path(__file__).parent / "sql"
+_HEADER = re.compile(r"--\s(view|step|needs|about):\s(.*)|--\s{2,}(\S.*)")
+
+
+@dataclass(frozen=True)
+class View:
+    """One correlation view: its name, what it is made from, what it holds, and its SQL.
+
+    `kind` is view, or step for one that others are made from and that tells a reader little by itself.
+    """
+
+    name: str
+    kind: str
+    needs: tuple[str, ...]
+    about: str
+    sql: str
+
+
+@cache
+def views() -> dict[str, View]:
+    """Every view by name. Raises RuleError, with file and line, where a head is wrong."""
+    found = {}
+    for path in sorted(_SQL.glob("*.sql")):
+        view = _read(path)
+        found[view.name] = view
+    return found
+
+
+def _read(path: Path) -> View:
+    text = path.read_text(encoding="utf-8")
+    head: dict[str, str] = {}
+    last = ""
+    for line in text.splitlines():
+        match = _HEADER.fullmatch(line)
+        if not match:
+            break
+        if match[1]:
+            last = match[1]
+            head[last] = match[2].strip()
+        else:
+            head[last] += f" {match[3].strip()}"
+    kind = "step" if "step" in head else "view"
+    for number, key in enumerate((kind, "needs", "about"), start=1):
+        if not head.get(key):
+            raise RuleError(f"{path.name}:{number}: the head needs a line '-- {key}: …'")
+    if head[kind] != path.stem:
+        raise RuleError(f"{path.name}:1: the {kind} is called {head[kind]}; name the file {head[kind]}.sql")
+    return View(head[kind], kind, tuple(re.split(r",\s*", head["needs"])), head["about"], text)
+
+
+def order(names: Iterable[str]) -> list[View]:
+    """The named views and all that they need, in the order to make them; names of tables are passed over."""
+    known = views()
+    done: dict[str, View] = {}
+
+    def visit(name: str) -> None:
+        if name in known and name not in done:
+            for needed in known[name].needs:
+                visit(needed)
+            done[name] = known[name]
+
+    for name in names:
+        visit(name)
+    return list(done.values())
+
+
+def build(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: set[str]) -> None:
+    """Make the named views and what they need, but for those in `built`, which grows by what was made."""
+    for view in order(names):
+        if view.name not in built:
+            connection.execute(view.sql)
+            built.add(view.name)

@@ -1,0 +1,1 @@
+"""The command line: one command, sub-commands, each importing only what it needs."""

@@ -1,0 +1,1 @@
+"""One file per sub-command, imported when it is called and not before."""

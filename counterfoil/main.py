@@ -1,0 +1,73 @@
+"""The command `counterfoil`: the list of its sub-commands, and how errors end a run.
+
+Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 a source cannot be read; 4 the lake cannot be used; 5 a rule
+failed; 6 a query was refused or failed; 10 `detect --fail-on` found something; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from schemas.errors import CounterfoilError
+
+# The name of each sub-command with its line in the help, so that --help imports none of them.
+COMMANDS = {
+    "ingest": "Read events and decisions from Kafka or files into the lake.",
+    "detect": "Run the detection rules and record what they find.",
+    "sql": "Ask the lake's tables and views a question in SQL, read-only.",
+    "dashboard": "Show findings, chains, privileges and health in the browser.",
+    "generate": "Make labelled sample events, the same for the same seed.",
+    "evaluate": "Measure correlation and rules against a labelled folder.",
+    "demo": "Run the main job on the sample data, from events to findings.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a sub-command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The sub-commands in the order of the main job."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The sub-command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"counterfoil.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list from COMMANDS, importing nothing."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="counterfoil", prog_name="counterfoil")
+def group() -> None:
+    """Join what agents did to the decisions behind it, and show where there is none."""
+
+
+def cli() -> None:
+    """Run the command line; an error of ours is one line on stderr and its exit code."""
+    try:
+        group.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone: that is its right. Keep Python from complaining at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except CounterfoilError as error:
+        click.echo(f"counterfoil: {error}", err=True)
+        sys.exit(error.exit_code)

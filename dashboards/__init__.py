@@ -1,0 +1,1 @@
+"""The Streamlit dashboard: one entry, one file per page, charts as pure functions."""

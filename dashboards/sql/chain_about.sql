@@ -1,0 +1,3 @@
+-- Whose run it is.
+-- needs: traces
+SELECT * FROM traces WHERE trace_id = $trace_id;

@@ -1,0 +1,140 @@
+"""Commit a micro-batch so that each record is in the lake exactly once, over several tables.
+
+Each stream has a primary table, whose recorded position says where reading goes on. A record may yield rows for
+any table. The other tables are written first, each with its own position; rows below a table's position were
+committed by an earlier try that did not reach the primary, and are left out. The primary comes last, always, even
+with no rows. So wherever the process dies, what is missing is read again and what is there is not written again;
+and a member that has lost its partition is refused, since the position is no longer the one it started from.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from lake.store import NEVER
+from schemas.catalogue import TABLES
+from schemas.errors import CommitConflict
+from schemas.events import AUTHORIZATION_DECISIONS, ORCHESTRATION_EVENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.batch import Pending
+    from ingest.decode import Decoder
+    from ingest.records import Stream
+    from lake.store import Lake
+    from schemas.table import Table
+
+log = logging.getLogger(__name__)
+
+PRIMARY: dict[Stream, Table] = {
+    "orchestration": ORCHESTRATION_EVENTS,
+    "authorization": AUTHORIZATION_DECISIONS,
+}
+
+
+@dataclass(slots=True)
+class Committed:
+    """What one commit put into the lake: rows by table, dead letters by reason, tombstones and the like skipped."""
+
+    records: int = 0
+    skipped: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    dead: Counter[str] = field(default_factory=Counter)
+
+
+class Committer:
+    """Decodes pending records and commits them. One per process: it remembers the positions that it wrote."""
+
+    def __init__(self, lake: Lake, decoder: Decoder) -> None:
+        """Commit to `lake` what `decoder` makes of the records."""
+        self._lake = lake
+        self._decoder = decoder
+        self._secondary: dict[tuple[str, str], int | None] = {}
+
+    def position(self, primary: Table, source_id: str) -> int | None:
+        """Where reading a source goes on; None when the lake does not know it. Forgets what was remembered."""
+        for known in [known for known in self._secondary if known[1] == source_id]:
+            del self._secondary[known]
+        return self._lake.position(primary, source_id)
+
+    def commit(self, primary: Table, batch: Sequence[Pending]) -> Committed:
+        """Commit the pending records of any number of sources that have the same primary table.
+
+        Raises CommitConflict when a source's position is not the one it was read from. Then nothing of the batch
+        is in the primary table: drop it, ask for the positions and read again from there.
+        """
+        done = Committed(records=sum(len(pending.records) for pending in batch))
+        tables: dict[str, list[tuple[Pending, pa.Table]]] = {primary.name: []}
+        now = datetime.now(UTC)
+        for pending in batch:
+            if not pending.records.offset:
+                continue
+            decoding = self._decoder.decode(pending.records, ingest_time=now)
+            done.skipped += decoding.skipped.total()
+            for name, rows in decoding.tables.items():
+                if rows.num_rows:
+                    tables.setdefault(name, []).append((pending, rows))
+            if decoding.reasons:
+                done.dead.update(decoding.reasons)
+                log.warning(
+                    "%d of %d records of %s from offset %d are dead letters: %s",
+                    sum(decoding.reasons.values()), len(pending.records), pending.part, pending.records.offset[0],
+                    ", ".join(f"{reason} {n}" for reason, n in decoding.reasons.most_common()),
+                )  # fmt: skip
+        for name, parts in tables.items():
+            if name != primary.name:
+                done.rows[name] += self._append(name, parts)
+        rows = [rows for _, rows in tables[primary.name]]
+        self._lake.append(
+            primary,
+            pa.concat_tables(rows) if rows else primary.schema.empty_table(),
+            positions={
+                pending.records.source_id: (_expected(pending.recorded), pending.records.next_offset)
+                for pending in batch
+            },
+        )
+        done.rows[primary.name] += sum(part.num_rows for part in rows)
+        done.rows = +done.rows
+        return done
+
+    def _append(self, name: str, parts: Sequence[tuple[Pending, pa.Table]]) -> int:
+        """Append to a table other than the primary what it does not have yet; return the number of rows."""
+        kept: list[pa.Table] = []
+        positions: dict[str, tuple[int | None, int]] = {}
+        for pending, decoded in parts:
+            source, end = pending.records.source_id, pending.records.next_offset
+            if (name, source) not in self._secondary:
+                self._secondary[name, source] = self._lake.position(TABLES[name], source)
+            recorded = self._secondary[name, source]
+            rows = decoded
+            if recorded is not None and recorded > pending.records.offset[0]:
+                rows = decoded.filter(pc.greater_equal(decoded["source_offset"], recorded))
+                log.info(
+                    "%d rows of %s below offset %d are in %s from an earlier try",
+                    decoded.num_rows - rows.num_rows, pending.part, recorded, name,
+                )  # fmt: skip
+            if rows.num_rows:
+                kept.append(rows)
+                positions[source] = (_expected(recorded), end)
+        if not kept:
+            return 0
+        try:
+            self._lake.append(TABLES[name], pa.concat_tables(kept), positions=positions)
+        except CommitConflict:
+            self._secondary.clear()
+            raise
+        for source, (_, end) in positions.items():
+            self._secondary[name, source] = end
+        return sum(rows.num_rows for rows in kept)
+
+
+def _expected(recorded: int | None) -> int:
+    return NEVER if recorded is None else recorded

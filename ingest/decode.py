@@ -1,0 +1,198 @@
+"""Decoding: from the records of one topic-partition or file to tables ready to be committed.
+
+Nothing is dropped. Every event of every record ends as a row, as a dead letter with a reason, or, where a
+well-formed record holds no event, is counted as skipped. Reasons of dead letters:
+
+- tombstone: a record without a value. too_large: more bytes than `ingest.max_record_bytes`. too_many_events.
+- invalid_json, invalid_utf8, too_deep: not JSON that can be read.
+- unknown_format: JSON of no known format, or a format named by the record that is not known.
+- missing_field, wrong_type, unknown_value, out_of_range, time_out_of_range: the detail names the path.
+- unsupported_encoding, cut_by_source: well-known, but without the content that is needed.
+- reader_failed: the reader itself failed on it, which is an error of ours.
+
+The format of a record is, in this order, the one that `ingest.formats` gives its topic; the one that its
+headers name (`counterfoil-format`, or a header that a source sets itself); the one that the keys at its top
+show.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from ingest.formats.registry import readers
+from ingest.formats.shape import shape_of
+from ingest.jsonrecord import cut, parse
+from ingest.provenance import Batch, build_table, dead_table
+from ingest.records import DeadLetter
+from schemas.errors import RecordError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ingest.records import Headers, Reader, Records
+    from schemas.settings import Settings
+
+_FORMAT_HEADER = "counterfoil-format"
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Decoding:
+    """What was read from some records: tables by name, with all columns of their contracts; none is empty.
+
+    Dead letters are the table `dead_letters`. `rows` counts events, `dead` dead letters, `reasons` these by
+    reason, `skipped` by reason the records without an event.
+    """
+
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+    rows: int = 0
+    dead: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class _Parts:
+    """What one reader made of some records, as tables."""
+
+    tables: list[tuple[str, pa.Table]] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: _Parts) -> None:
+        self.tables += other.tables
+        self.dead += other.dead
+        self.skipped += other.skipped
+
+
+class Decoder:
+    """Decodes records by the settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Set up the readers. Raises SettingsError for a format or a date that is not one."""
+        ingest = settings.ingest
+        self._readers = readers(settings.mapping)
+        for topic, name in ingest.formats.items():
+            if name not in self._readers:
+                known = ", ".join(self._readers)
+                raise SettingsError(
+                    f"ingest.formats.{topic}: there is no format {name!r}; use one of {known}"
+                )
+        self._by_topic = dict(ingest.formats)
+        self._max_bytes = int(ingest.max_record_bytes)
+        self._max_future = ingest.max_future
+        self._keep_raw = ingest.keep_raw
+        try:
+            oldest = datetime.fromisoformat(ingest.oldest)
+            self._oldest = oldest if oldest.tzinfo else oldest.replace(tzinfo=UTC)
+        except ValueError as error:
+            raise SettingsError(
+                f"ingest.oldest: give a date such as 2000-01-01, not {ingest.oldest!r}"
+            ) from error
+
+    def decode(self, records: Records, *, ingest_time: datetime) -> Decoding:
+        """Decode all the records. `ingest_time` has a zone; it never raises for what a record holds."""
+        batch = Batch(records, ingest_time, self._oldest, ingest_time + self._max_future, self._keep_raw)
+        parts = _Parts()
+        for name, chosen in self._choose(records, parts.dead).items():
+            parts.add(_read(self._readers[name], chosen, batch))
+        result = Decoding(skipped=parts.skipped)
+        for table in dict.fromkeys(name for name, _ in parts.tables):
+            result.tables[table] = pa.concat_tables([rows for name, rows in parts.tables if name == table])
+            result.rows += len(result.tables[table])
+        if parts.dead:
+            parts.dead.sort(key=lambda letter: (letter.record, letter.index))
+            result.tables["dead_letters"] = dead_table(parts.dead, batch)
+            result.dead = len(parts.dead)
+            result.reasons.update(letter.reason for letter in parts.dead)
+        return result
+
+    def _choose(self, records: Records, dead: list[DeadLetter]) -> dict[str, list[int]]:
+        """The places of the records by format; those that have none become dead letters."""
+        chosen: dict[str, list[int]] = {name: [] for name in self._readers}
+        configured = self._by_topic.get(records.topic)
+        for i, value in enumerate(records.value):
+            if value is None:
+                dead.append(DeadLetter(i, "tombstone", "the record has no value, so it carries no event"))
+            elif len(value) > self._max_bytes:
+                dead.append(DeadLetter(i, "too_large", self._too_large(len(value))))
+            elif configured is not None:
+                chosen[configured].append(i)
+            else:
+                try:
+                    chosen[self._format_of(value, records.headers[i])].append(i)
+                except RecordError as error:
+                    dead.append(DeadLetter(i, error.reason, error.detail))
+        return {name: places for name, places in chosen.items() if places}
+
+    def _format_of(self, value: bytes, headers: Headers) -> str:
+        """The name of the format. Raises RecordError where nothing tells it."""
+        for header, content in headers:
+            if header == _FORMAT_HEADER:
+                name = (content or b"").decode("utf-8", "replace")
+                if name not in self._readers:
+                    raise RecordError("unknown_format", self._no_such_format(name))
+                return name
+        if headers:
+            for name, reader in self._readers.items():
+                if reader.claims(headers):
+                    return name
+        shape = shape_of(value)
+        if shape is not None:
+            for name, reader in self._readers.items():
+                if reader.recognises(shape):
+                    return name
+        parse(value)  # raises what is wrong with it, if it is not JSON at all
+        raise RecordError(
+            "unknown_format",
+            f"JSON of none of the formats {', '.join(self._readers)}: name the topic's format in"
+            f" ingest.formats, or set the header {_FORMAT_HEADER}",
+        )
+
+    def _no_such_format(self, name: str) -> str:
+        known = ", ".join(self._readers)
+        return f"the header {_FORMAT_HEADER} says {cut(repr(name), 60)}: it must be one of {known}"
+
+    def _too_large(self, size: int) -> str:
+        return (
+            f"{size} bytes, and at most {self._max_bytes} are decoded: raise ingest.max_record_bytes"
+            " and replay it, or send less in one record"
+        )
+
+
+def _read(reader: Reader, chosen: Sequence[int], batch: Batch) -> _Parts:
+    """What the reader makes of the chosen records. If it fails, halve them until the culprits stand alone."""
+    failure: Exception | None = None
+    parts = _Parts()
+    try:
+        decoded = reader.read(batch.records, chosen)
+        parts.dead, parts.skipped = decoded.dead, decoded.skipped
+        for rows in decoded.rows:
+            table, dead = build_table(rows, batch)
+            parts.dead += dead
+            if len(table):
+                parts.tables.append((rows.table.name, table))
+    except MemoryError:
+        raise
+    # The one broad except: records come from agents under attack, and an error of a reader must cost one
+    # record, not the batch, or whoever finds such a record can stop the audit log.
+    except Exception as error:  # noqa: BLE001
+        failure = error
+    if failure is None:
+        return parts
+    if len(chosen) > 1:
+        middle = len(chosen) // 2
+        parts = _read(reader, chosen[:middle], batch)
+        parts.add(_read(reader, chosen[middle:], batch))
+        return parts
+    records = batch.records
+    where = f"{records.topic}:{records.partition}:{records.offset[chosen[0]]}"
+    _log.error("the reader %s failed on %s", reader.name, where, exc_info=failure)
+    detail = cut(f"{type(failure).__name__}: {failure}: report this as an error of the reader {reader.name}")
+    return _Parts(dead=[DeadLetter(chosen[0], "reader_failed", detail, source_format=reader.name)])

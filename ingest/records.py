@@ -1,0 +1,108 @@
+"""What flows through ingest: records as read from a source, rows as read from records, dead letters."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pyarrow as pa
+
+    from ingest.formats.shape import Shape
+    from schemas.table import Table
+
+Stream = Literal["orchestration", "authorization"]
+Headers = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(slots=True)
+class Records:
+    """A stretch of one topic-partition (or file), as parallel lists: record i is value[i] at offset[i].
+
+    `value[i]` is None for a tombstone. `time_us[i]` is the record's own timestamp in microseconds since
+    1970, or None. `source_id` names the topic-partition in the lake's transactions. `next_offset` is where
+    reading goes on, which may lie beyond the last offset + 1 (compacted or transactional topics).
+    """
+
+    stream: Stream
+    topic: str
+    partition: int
+    offset: list[int]
+    value: list[bytes | None]
+    key: list[bytes | None]
+    headers: list[Headers]
+    time_us: list[int | None]
+    next_offset: int
+
+    @property
+    def source_id(self) -> str:
+        """The name of the topic-partition in the lake's transactions."""
+        return f"{self.topic}-{self.partition}"
+
+    def __len__(self) -> int:
+        """How many records."""
+        return len(self.offset)
+
+
+@dataclass(slots=True)
+class Rows:
+    """Rows of one table as columns of equal length.
+
+    `record[r]` is the place of row r's record in the Records it was read from, `index[r]` the row's place
+    within that record. Columns that a format cannot fill are left out and become null. Provenance is added
+    later: where `time_estimated` is true and the table's time is null, the record's own time is taken, else
+    the time of ingest.
+    """
+
+    table: Table
+    columns: dict[str, Sequence[Any] | pa.Array]
+    record: list[int]
+    index: list[int]
+    source_format: str
+
+
+@dataclass(slots=True)
+class DeadLetter:
+    """A record, or one event of it, that could not be decoded."""
+
+    record: int
+    reason: str
+    detail: str
+    index: int = 0
+    source_format: str | None = None
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What a reader made of the records it was given.
+
+    `skipped` counts, by reason, the well-formed records that hold no event, such as a PDP's access log line.
+    """
+
+    rows: list[Rows] = field(default_factory=list)
+    dead: list[DeadLetter] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+class Reader(Protocol):
+    """A format. One file each under `ingest/formats/`, listed in `ingest/formats/registry.py`."""
+
+    name: str
+
+    def claims(self, headers: Headers) -> bool:
+        """Whether the record's headers say that it is of this format."""
+        ...
+
+    def recognises(self, shape: Shape) -> bool:
+        """Whether a record without such headers looks like this format, from the keys at its top."""
+        ...
+
+    def read(self, records: Records, chosen: Sequence[int]) -> Decoded:
+        """Decode the records at the places in `chosen`: each ends as rows, as dead letters or as skipped.
+
+        `chosen` names no tombstone.
+        """
+        ...

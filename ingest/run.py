@@ -1,0 +1,102 @@
+"""Run an ingest: from Kafka until told to stop, or from files to their ends."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ingest.commit import Committer
+from ingest.decode import Decoder
+from ingest.summary import Progress, Summary
+from lake.store import Lake, Retention, open_lake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from ingest.records import Stream
+    from schemas.settings import Settings
+
+__all__ = ["Progress", "Summary", "run_files", "run_kafka", "stop_on_signals"]
+
+
+def _silent(_: Progress) -> None:
+    """Report to nobody."""
+
+
+def run_kafka(
+    settings: Settings,
+    *,
+    until_end: bool = False,
+    stop: threading.Event | None = None,
+    report: Callable[[Progress], None] = _silent,
+) -> Summary:
+    """Read the configured topics into the lake as one member of the consumer group.
+
+    Runs until `stop` is set: the batch at hand is then committed and the group left. With `until_end` it also ends
+    when everything that the topics held at its start is in the lake. Any number of processes may run at once, here
+    or elsewhere. `report` is called after each commit, and every ten seconds when nothing comes.
+
+    Raises SourceError, LakeError or SettingsError.
+    """
+    from ingest.kafka import KafkaSource
+    from ingest.member import Member
+
+    lake = _open(settings)
+    committer = Committer(lake, Decoder(settings))
+    with KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source:
+        return Member(settings, source, lake, committer, report).run(
+            stop or threading.Event(), until_end=until_end
+        )
+
+
+def run_files(
+    settings: Settings,
+    paths: Sequence[Path],
+    *,
+    stream: Stream | None = None,
+    stop: threading.Event | None = None,
+    report: Callable[[Progress], None] = _silent,
+) -> Summary:
+    """Read JSON Lines files (plain, gzip, Zstandard), or those in folders, into the lake, each line once.
+
+    `stream` says which stream the files are of; None tells it of each by its content. Raises SourceError when a
+    file could not be read to its end (the readable is in the lake by then), LakeError or SettingsError.
+    """
+    from ingest.files import FileIngest
+
+    lake = _open(settings)
+    decoder = Decoder(settings)
+    files = FileIngest(settings.ingest, lake, decoder, Committer(lake, decoder), report, stream)
+    return files.run(paths, stop or threading.Event())
+
+
+def _open(settings: Settings) -> Lake:
+    where = settings.lake
+    return open_lake(
+        where.url,
+        create=True,
+        storage_options=where.storage_options,
+        retention=Retention(log=where.log_retention, files=where.file_retention),
+    )
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """Within the block, SIGTERM and SIGINT set the event; a second one of them acts as it did before."""
+    stop = threading.Event()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def ask(number: int, _: object) -> None:
+        stop.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for number in before:
+        signal.signal(number, ask)
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

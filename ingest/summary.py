@@ -1,0 +1,60 @@
+"""What an ingest has done so far, and where it stands."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ingest.commit import Committed
+
+
+@dataclass(slots=True)
+class Summary:
+    """The counts of one run: rows by table, dead letters by reason, and how the run went.
+
+    `records` were read and committed, `skipped` of them hold nothing to keep (tombstones), `conflicts` are commits
+    that were refused because another member had been first (their records were read again), `holes` are
+    stretches that were gone from Kafka before they could be read.
+    """
+
+    records: int = 0
+    skipped: int = 0
+    commits: int = 0
+    conflicts: int = 0
+    holes: int = 0
+    rows: Counter[str] = field(default_factory=Counter)
+    dead: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+    _began: float = field(default_factory=time.monotonic)
+
+    def count(self, done: Committed) -> None:
+        """Add one commit."""
+        self.commits += 1
+        self.records += done.records
+        self.skipped += done.skipped
+        self.rows.update(done.rows)
+        self.dead.update(done.dead)
+        self.seconds = time.monotonic() - self._began
+
+    def close(self) -> Summary:
+        """Set the seconds to those since the start."""
+        self.seconds = time.monotonic() - self._began
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run stands, for whoever shows it: the counts, what is being read, and how far behind it is.
+
+    `reading` names the file, or the number of partitions. `lag` is in records (Kafka; None when not known) and
+    `read_bytes` of `total_bytes` of the present file on disk (files).
+    """
+
+    summary: Summary
+    reading: str
+    lag: int | None = None
+    read_bytes: int | None = None
+    total_bytes: int | None = None

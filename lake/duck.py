@@ -1,0 +1,88 @@
+"""The tables of a snapshot as DuckDB views: the contract's columns, in its order, with its types."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from lake.files import PARTITION
+from schemas.catalogue import TABLES
+from schemas.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    import duckdb
+
+    from lake.snapshot import Snapshot
+    from schemas.table import Table
+
+_TYPES = {
+    pa.string(): "VARCHAR",
+    pa.list_(pa.string()): "VARCHAR[]",
+    pa.bool_(): "BOOLEAN",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.binary(): "BLOB",
+    pa.date32(): "DATE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+}
+
+
+def register(
+    snapshot: Snapshot,
+    connection: duckdb.DuckDBPyConnection,
+    names: Iterable[str] | None = None,
+    *,
+    tables: Mapping[str, Table] = TABLES,
+    temporary: bool = False,
+) -> None:
+    """Create or replace one view per table (by default of all in the catalogue), named like it.
+
+    A column that a file does not have is null, and a table without files is an empty view. Plain views, so
+    that the connection's cursors see them; `temporary` ones where its database is read-only.
+    """
+    kind = "TEMP VIEW" if temporary else "VIEW"
+    for name in tables if names is None else names:
+        if name not in tables:
+            raise LakeError(f"there is no table {name!r}; there are {', '.join(tables)}")
+        connection.execute(
+            f"CREATE OR REPLACE {kind} {quote_name(name)} AS {view_sql(tables[name], snapshot.files(name))}"
+        )
+
+
+def view_sql(table: Table, files: list[str]) -> str:
+    """The query behind a table's view, over exactly these files.
+
+    The schema is given and not read from the files, which spares opening all of them when a query is planned.
+    """
+    if not files:
+        columns = ", ".join(f"NULL::{duck_type(c.type)} AS {quote_name(c.name)}" for c in table.columns)
+        return f"SELECT {columns} WHERE false"
+    columns = ", ".join(quote_name(c.name) for c in table.columns)
+    fields = ", ".join(
+        f"{quote(c.name)}: {{name: {quote(c.name)}, type: {quote(duck_type(c.type))}, default_value: NULL}}"
+        for c in table.columns
+        if c.name != PARTITION
+    )
+    listed = ", ".join(quote(file) for file in files)
+    return (
+        f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = true, "
+        f"hive_types = {{{PARTITION}: DATE}}, schema = MAP {{{fields}}})"
+    )
+
+
+def duck_type(kind: pa.DataType) -> str:
+    """The DuckDB type of a contract's type."""
+    return _TYPES[kind]
+
+
+def quote(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def quote_name(name: str) -> str:
+    """A SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,180 @@
+"""The lake: the one object through which ingest and analytics reach the tables.
+
+lake = open_lake("lake-data", create=True)
+lake.append(ORCHESTRATION_EVENTS, rows, positions={"agents-0": (1200, 1700)})
+lake.snapshot().register(connection)
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from deltalake.exceptions import DeltaError
+
+from lake import maintain, recovery, snapshot
+from lake.append import NEVER, append
+from lake.commit import Committer, first_line
+from lake.durable import make_folder
+from lake.place import Place, locate
+from lake.retention import Retention
+from schemas.errors import CommitConflict, LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime, timedelta
+    from pathlib import Path
+
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+    from lake.maintain import CompactResult, ExpireResult, Version
+    from lake.snapshot import Snapshot
+    from schemas.table import Table
+
+__all__ = ["NEVER", "CommitConflict", "Lake", "LakeError", "Retention", "open_lake"]
+
+
+def open_lake(
+    url: str | Path,
+    *,
+    create: bool = False,
+    read_only: bool = False,
+    storage_options: Mapping[str, str] | None = None,
+    retention: Retention | None = None,
+) -> Lake:
+    """Open the lake in a local folder, or at the URL of an object store such as `s3://bucket/lake`.
+
+    `create` makes the folder where it is missing. Opening for writing moves a commit that a crash cut short
+    aside (see `lake.recovery`); `read_only` changes nothing and reads up to before it. `retention` holds
+    for tables that are created from now on. LakeError when the folder is missing, is not a folder, cannot
+    be used, or its log is damaged.
+    """
+    place = locate(url, storage_options)
+    if place.root is not None:
+        _prepare(place.root, create=create and not read_only, read_only=read_only)
+    elif not create and not snapshot.table_names(place):
+        raise LakeError(f"there is no lake at {place.url}: check the URL, or ingest into it first")
+    return Lake(place, read_only=read_only, retention=retention or Retention())
+
+
+class Lake:
+    """The tables at one place. Opened by `open_lake`; safe to share between threads; nothing to close."""
+
+    def __init__(self, place: Place, *, read_only: bool, retention: Retention) -> None:
+        """Made by `open_lake`."""
+        self.url = place.url
+        self.read_only = read_only
+        self._place = place
+        self._committer = Committer(place, retention)
+
+    def append(
+        self,
+        table: Table,
+        rows: pa.Table,
+        *,
+        positions: Mapping[str, tuple[int | None, int]] | None = None,
+        message: str = "",
+    ) -> int | None:
+        """Append rows, and record how far each source has been read, in one commit; return its version.
+
+        `rows` has any of the table's columns: missing ones become null, `event_date` is computed from the
+        time column. `positions` maps a source to (expected start, next offset). The start is the position
+        that the reader set out from: where the lake has another one recorded, nothing is written
+        (CommitConflict). NEVER expects that nothing is recorded; None does not check beyond that the
+        position does not move back, so it suits a single reader only. On a disk, everything is on it when
+        this returns. None when there was nothing to do. The table is created on first use. LakeError for
+        rows that break the contract, and when the lake cannot be written.
+        """
+        self._writable()
+        with _one_line(f"append to {table.name} in {self.url}"):
+            return append(self._committer, table, rows, positions or {}, message)
+
+    def position(self, table: Table, source_id: str) -> int | None:
+        """The next offset recorded for a source in a table; None if never."""
+        return self.positions(table, [source_id])[source_id]
+
+    def positions(self, table: Table, source_ids: Iterable[str]) -> dict[str, int | None]:
+        """As `position`, for many sources at once."""
+        handle = snapshot.open_table(self._place, table.name)
+        return {
+            source: None if handle is None else handle.transaction_version(source) for source in source_ids
+        }
+
+    def snapshot(self, as_of: Mapping[str, int] | datetime | None = None) -> Snapshot:
+        """Pin the newest version of every table, those of a moment (UTC), or the given ones.
+
+        With versions given, tables that are not named are left out. LakeError for a version that is not
+        there (any more), a moment before the kept log, and a time without a zone.
+        """
+        with _one_line(f"read {self.url}"):
+            return snapshot.take(self._place, as_of)
+
+    def history(self, table: Table, limit: int | None = None) -> list[Version]:
+        """The table's versions, newest first, as far as the log is kept."""
+        with _one_line(f"read {table.name} in {self.url}"):
+            return maintain.history(self._place, table.name, limit)
+
+    def compact(self, table: Table, *, target_bytes: int = maintain.TARGET_BYTES) -> CompactResult:
+        """Rewrite small files into large ones, beside readers and writers: see `lake.maintain.compact`."""
+        self._writable()
+        handle = self._handle(table)
+        if handle is None:
+            return maintain.CompactResult(0, 0, 0, None)
+        with _one_line(f"compact {table.name} in {self.url}"):
+            return maintain.compact(self._committer, table, handle, target_bytes)
+
+    def expire(self, table: Table, *, older_than: timedelta) -> ExpireResult:
+        """Delete files and log entries that are past keeping, beside readers and writers: see
+        `lake.maintain.expire`."""
+        self._writable()
+        handle = self._handle(table)
+        if handle is None:
+            return maintain.ExpireResult(0, older_than)
+        with _one_line(f"expire {table.name} in {self.url}"):
+            return maintain.expire(self._committer, table, handle, older_than)
+
+    def _handle(self, table: Table) -> DeltaTable | None:
+        with _one_line(f"read {table.name} in {self.url}"):
+            return snapshot.open_table(self._place, table.name)
+
+    def _writable(self) -> None:
+        if self.read_only:
+            raise LakeError(f"{self.url} was opened read-only")
+
+
+def _may(root: Path, mode: int) -> bool:
+    return os.access(root, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
+@contextmanager
+def _one_line(doing: str) -> Iterator[None]:
+    """Turn what the disk, the object store or deltalake say into one line that names the lake."""
+    try:
+        yield
+    except OSError as error:
+        raise LakeError(f"cannot {doing}: {error.strerror or first_line(error)}") from error
+    except DeltaError as error:
+        raise LakeError(f"cannot {doing}: {first_line(error)}") from error
+
+
+def _prepare(root: Path, *, create: bool, read_only: bool) -> None:
+    try:
+        if root.exists() and not root.is_dir():
+            raise LakeError(f"{root} is a file: name the lake's folder")
+        if not root.exists():
+            if not create:
+                raise LakeError(f"there is no lake at {root}: check the path, or ingest into it first")
+            make_folder(root)
+        if not _may(root, os.R_OK | os.X_OK):
+            raise LakeError(f"{root} cannot be read: check its permissions")
+        if not read_only and not _may(root, os.W_OK):
+            raise LakeError(f"{root} cannot be written: check its permissions, or open it read-only")
+        for name in snapshot.table_names(Place(str(root), root)):
+            if read_only:
+                recovery.examine(root / name)
+            else:
+                recovery.repair(root, name)
+    except OSError as error:
+        raise LakeError(f"cannot open the lake at {root}: {error.strerror or error}") from error

@@ -1,0 +1,1 @@
+"""Labelled sample events and the seeded generator that makes them."""

@@ -1,0 +1,31 @@
+"""The tables of a lake, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.events import (
+    AUTHORIZATION_DECISIONS,
+    DEAD_LETTERS,
+    IDENTITY_EVENTS,
+    ORCHESTRATION_EVENTS,
+    STREAM_PROGRESS,
+)
+from schemas.findings import FINDINGS, RUNS, TRIAGE
+
+if TYPE_CHECKING:
+    from schemas.table import Table
+
+TABLES: dict[str, Table] = {
+    table.name: table
+    for table in (
+        ORCHESTRATION_EVENTS,
+        AUTHORIZATION_DECISIONS,
+        IDENTITY_EVENTS,
+        DEAD_LETTERS,
+        STREAM_PROGRESS,
+        FINDINGS,
+        TRIAGE,
+        RUNS,
+    )
+}

@@ -1,0 +1,410 @@
+"""The settings: one TOML file, overridden by the environment.
+
+`COUNTERFOIL_KAFKA__GROUP_ID=soc` sets `group_id` of `[kafka]`. Secrets are read from the environment or from files
+that the settings name, and are never printed. A wrong or unknown key is a SettingsError that names it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from schemas.errors import SettingsError
+from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
+
+DEFAULT_FILE = "counterfoil.toml"
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _duration(value: object) -> object:
+    """Read `90s`, `10m`, `15 min`, `90d` as a duration; a bare number is seconds."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return timedelta(seconds=value)
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)(?:in)?\s*", value)
+        if match:
+            return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+        raise ValueError("give a duration such as '500ms', '30s', '10m', '2h' or '90d'")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Level = Literal["informational", "low", "medium", "high", "critical"]
+
+
+class Section(BaseModel):
+    """A table of the settings file; an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LakeSettings(Section):
+    """Where the tables are."""
+
+    url: str = "lake-data"
+    storage_options: dict[str, str] = {}
+    log_retention: Duration = timedelta(days=400)
+    file_retention: Duration = timedelta(days=30)
+
+
+class KafkaSettings(Section):
+    """The broker and what to read from it."""
+
+    bootstrap_servers: list[str] = ["localhost:9092"]
+    group_id: str = "counterfoil"
+    client_id: str = "counterfoil"
+    orchestration_topics: list[str] = ["agent.orchestration"]
+    authorization_topics: list[str] = ["agent.authorization"]
+    start: Literal["earliest", "latest"] = "earliest"
+    session_timeout: Duration = timedelta(seconds=45)
+    security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+class IngestSettings(Section):
+    """How records become commits."""
+
+    batch_rows: int = Field(50_000, ge=1, le=1_000_000)
+    batch_bytes: ByteSize = ByteSize(64 * 1024 * 1024)
+    batch_time: Duration = timedelta(seconds=2)
+    max_record_bytes: ByteSize = ByteSize(10 * 1024 * 1024)
+    keep_raw: bool = True
+    max_future: Duration = timedelta(days=1)
+    oldest: str = "2000-01-01"
+    formats: dict[str, str] = {}
+    formats_by_type: dict[str, str] = {}
+
+
+class PrincipalPattern(Section):
+    """How to read tenant and agent from a principal id: a regular expression with groups `tenant` and `agent`."""
+
+    pattern: str
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            groups = re.compile(value).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if "agent" not in groups:
+            raise ValueError("the expression needs a group named agent: (?P<agent>...)")
+        return value
+
+
+class ToolMapping(Section):
+    """What a tool does: its action, on which resource, and how much that matters."""
+
+    action: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = Field(None, description="name of the argument that holds the resource's id")
+    destination: str | None = Field(None, description="name of the argument that says where data goes")
+    sensitivity: int | None = Field(None, ge=0, le=4)
+    trust_zone: str | None = None
+    labels: list[Literal["untrusted_content", "private_data", "public_sink", "destructive"]] = []
+
+
+class RunMapping(Section):
+    """Which keys of a run's metadata say whose run it is."""
+
+    tenant: str | None = "tenant"
+    on_behalf_of: str | None = "user"
+    on_behalf_of_prefix: str = "user:"
+    environment: str | None = "environment"
+
+
+class AttributeMapping(Section):
+    """Which attributes of a policy request hold what, where the format leaves it to the user."""
+
+    tenant: str | None = "tenant"
+    environment: str | None = "env"
+    on_behalf_of: str | None = "on_behalf_of"
+    delegation_chain: str | None = "delegation_chain"
+    scopes: str | None = "scopes"
+    credential_id: str | None = "credential_id"
+    credential_ttl_seconds: str | None = "credential_ttl_s"
+    credential_age_seconds: str | None = "credential_age_s"
+    approver: str | None = "approved_by"
+    approval_id: str | None = "approval_id"
+    tool_call_id: str | None = "tool_call_id"
+    task_id: str | None = "task_id"
+    agent: str | None = "agent"
+    traceparent: str | None = "traceparent"
+
+
+class OpaMapping(Section):
+    """Where an OPA decision log entry says what: JSON pointers, of which the first that finds it counts."""
+
+    decision: list[str] = [
+        "/result",
+        "/result/allow",
+        "/result/allowed",
+        "/result/decision",
+        "/result/response/allowed",
+    ]
+    reason: list[str] = [
+        "/result/reason",
+        "/result/message",
+        "/result/response/status/message",
+        "/result/headers/x-ext-auth-deny-reason",
+    ]
+    principal: list[str] = [
+        "/input/principal/id",
+        "/input/principal",
+        "/input/subject/id",
+        "/input/subject",
+        "/input/agent/id",
+        "/input/agent",
+        "/input/user/id",
+        "/input/user",
+        "/input/attributes/source/principal",
+        "/input/request/userInfo/username",
+    ]
+    principal_type: list[str] = ["/input/principal/type", "/input/subject/type"]
+    action: list[str] = [
+        "/input/action/name",
+        "/input/action/id",
+        "/input/action",
+        "/input/attributes/request/http/method",
+        "/input/request/operation",
+        "/input/method",
+    ]
+    resource_type: list[str] = [
+        "/input/resource/type",
+        "/input/resource/kind",
+        "/input/resource_type",
+        "/input/attributes/request/http/host",
+        "/input/request/kind/kind",
+    ]
+    resource_id: list[str] = [
+        "/input/resource/id",
+        "/input/resource/name",
+        "/input/resource",
+        "/input/resource_id",
+        "/input/attributes/request/http/path",
+        "/input/request/name",
+        "/input/path",
+    ]
+    tenant: list[str] = [
+        "/input/tenant",
+        "/input/tenant_id",
+        "/input/context/tenant",
+        "/input/principal/tenant",
+        "/input/subject/properties/tenant",
+    ]
+    environment: list[str] = ["/input/environment", "/input/env", "/input/context/environment"]
+    on_behalf_of: list[str] = [
+        "/input/on_behalf_of",
+        "/input/context/on_behalf_of",
+        "/input/principal/on_behalf_of",
+        "/input/subject/properties/on_behalf_of",
+    ]
+    delegation_chain: list[str] = ["/input/delegation_chain", "/input/context/delegation_chain"]
+    scopes: list[str] = [
+        "/input/scopes",
+        "/input/principal/scopes",
+        "/input/subject/properties/scopes",
+        "/input/token/payload/scope",
+        "/input/token/scope",
+    ]
+    credential_id: list[str] = ["/input/credential_id", "/input/token/payload/jti", "/input/token/jti"]
+    credential_expires: list[str] = ["/input/token/payload/exp", "/input/token/exp"]
+    token: list[str] = [
+        "/input/token",
+        "/input/access_token",
+        "/input/accessToken",
+        "/input/jwt",
+        "/input/attributes/request/http/headers/authorization",
+    ]
+    traceparent: list[str] = [
+        "/input/traceparent",
+        "/input/context/traceparent",
+        "/input/headers/traceparent",
+        "/input/attributes/request/http/headers/traceparent",
+        "/request_context/http/headers/traceparent/0",
+    ]
+    request_id: list[str] = [
+        "/input/request_id",
+        "/input/context/request_id",
+        "/input/headers/x-request-id",
+        "/input/attributes/request/http/headers/x-request-id",
+        "/input/request/uid",
+        "/request_context/http/headers/x-request-id/0",
+    ]
+    tool_call_id: list[str] = ["/input/tool_call_id", "/input/context/tool_call_id"]
+    task_id: list[str] = ["/input/task_id", "/input/context/task_id"]
+    approver: list[str] = ["/input/approved_by", "/input/context/approved_by"]
+    approval_id: list[str] = ["/input/approval_id", "/input/context/approval_id"]
+
+    @field_validator("*")
+    @classmethod
+    def _points(cls, value: list[str]) -> list[str]:
+        for pointer in value:
+            if not pointer.startswith("/"):
+                raise ValueError(f"not a JSON pointer: {pointer!r}: begin with / as in /input/user")
+        return value
+
+
+class EnvoyMapping(Section):
+    """Which fields of an Envoy access log line, whose names the operator chooses, hold what."""
+
+    principal: list[str] = ["principal", "downstream_peer_uri_san"]
+    tenant: list[str] = ["tenant"]
+    on_behalf_of: list[str] = ["on_behalf_of"]
+    traceparent: list[str] = ["traceparent"]
+    trace_id: list[str] = ["trace_id"]
+    check_duration: list[str] = ["ext_authz_duration"]
+    dynamic_metadata: list[str] = ["ext_authz", "dynamic_metadata"]
+
+
+class CloudTrailMapping(Section):
+    """Which CloudTrail events are decisions: those about credentials, or every call."""
+
+    calls: Literal["credentials", "all"] = "credentials"
+
+
+class MappingSettings(Section):
+    """How the words of the sources become ours."""
+
+    principals: list[PrincipalPattern] = [
+        PrincipalPattern(pattern=r"^spiffe://(?P<tenant>[^./]+)[^/]*/(?:.*/)?agent/(?P<agent>[^/]+)"),
+    ]
+    refused_outputs: list[str] = [r"^\s*(DENIED|FORBIDDEN|REFUSED|Permission denied|Access denied)\b"]
+    run: RunMapping = RunMapping()
+    attributes: AttributeMapping = AttributeMapping()
+    agent_types: list[str] = ["agent"]
+    opa: OpaMapping = OpaMapping()
+    envoy: EnvoyMapping = EnvoyMapping()
+    cloudtrail: CloudTrailMapping = CloudTrailMapping()
+    otlp: OtlpMapping = OtlpMapping()
+    langsmith: LangSmithMapping = LangSmithMapping()
+    a2a: A2AMapping = A2AMapping()
+    tools: dict[str, ToolMapping] = {}
+
+    @field_validator("refused_outputs")
+    @classmethod
+    def _compile(cls, value: list[str]) -> list[str]:
+        for pattern in value:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"not a regular expression: {pattern!r}: {error}") from error
+        return value
+
+
+class CorrelateSettings(Section):
+    """What makes a decision cover an action."""
+
+    skew: Duration = timedelta(seconds=5)
+    settle: Duration = timedelta(minutes=10)
+    max_age: Duration = timedelta(minutes=15)
+    complete_until: datetime | None = None
+    hops: int = Field(6, ge=1, le=50)
+    memory_limit: str = "4GB"
+    threads: int | None = Field(None, ge=1)
+
+
+class RuleOverride(Section):
+    """What a deployment changes about one rule."""
+
+    enabled: bool = True
+    level: Level | None = None
+    parameters: dict[str, int | float | str | bool] = {}
+
+
+class DashboardSettings(Section):
+    """Where the dashboard listens."""
+
+    address: str = "127.0.0.1"
+    port: int = Field(8501, ge=0, le=65535)
+
+
+class Settings(BaseSettings):
+    """All settings. `load_settings` reads them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="COUNTERFOIL_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    lake: LakeSettings = LakeSettings()
+    kafka: KafkaSettings = KafkaSettings()
+    ingest: IngestSettings = IngestSettings()
+    mapping: MappingSettings = MappingSettings()
+    correlate: CorrelateSettings = CorrelateSettings()
+    rules: dict[str, RuleOverride] = {}
+    dashboard: DashboardSettings = DashboardSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Let the environment win over the file, and arguments over both."""
+        file = init_settings.init_kwargs.pop("_file", None) if hasattr(init_settings, "init_kwargs") else None
+        sources: tuple[PydanticBaseSettingsSource, ...] = (init_settings, env_settings)
+        if file is not None:
+            sources += (TomlConfigSettingsSource(settings_cls, toml_file=file),)
+        return sources
+
+
+def load_settings(file: Path | str | None = None, **overrides: Any) -> Settings:
+    """Read the settings from `file`, `$COUNTERFOIL_CONFIG` or ./counterfoil.toml, then the environment.
+
+    Without any file the defaults hold. Raises SettingsError with the key's name for whatever is wrong.
+    """
+    named = file or os.environ.get("COUNTERFOIL_CONFIG")
+    path = Path(named) if named else Path(DEFAULT_FILE)
+    if named and not path.is_file():
+        raise SettingsError(f"there is no settings file {path}: check --config or COUNTERFOIL_CONFIG")
+    try:
+        file_argument: dict[str, Any] = {"_file": path if path.is_file() else None}
+        return Settings(**file_argument, **overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from error
+    except ValueError as error:  # TOML that does not parse, or an environment value that is not JSON
+        raise SettingsError(f"{path}: {error}") from error
+
+
+def _explain(error: ValidationError, path: Path) -> str:
+    """One line per wrong key. Values are left out: one of them may be a secret."""
+    lines = []
+    for item in error.errors(include_input=False, include_url=False):
+        key = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            lines.append(f"{key}: there is no such setting; counterfoil.example.toml lists them all")
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            lines.append(f"{key}: {message[0].lower()}{message[1:]}")
+    return f"wrong settings ({path} or COUNTERFOIL_* in the environment): " + "; ".join(lines)

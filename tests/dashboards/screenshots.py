@@ -1,0 +1,87 @@
+"""Pictures of every page, light and dark, wide and narrow, to be looked at: `python -m tests.dashboards.screenshots`.
+
+With `--lake FOLDER` they show that lake, else a small one that is made for them. They go to `screenshots/`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from playwright.sync_api import sync_playwright
+
+from dashboards.serve import start
+from schemas.settings import load_settings
+from tests.browser import FLAGS, HOW_TO_GET, find_chromium
+from tests.dashboards.small_lake import make_lake
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PAGES = {"findings": "", "chain": "chain", "privileges": "privileges", "health": "health"}
+WIDTHS = (1440, 1024)
+FOLDER = Path("screenshots")
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has drawn itself and stays as it is."""
+    page.get_by_test_id("stHeading").first.wait_for()
+    page.wait_for_function(
+        "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'"
+    )
+    page.wait_for_timeout(1500)
+
+
+def picture(browser: Browser, url: str, name: str, width: int, theme: str) -> Path:
+    """Load a page and keep it as a picture, all of it."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,
+        timezone_id="UTC",  # type: ignore[arg-type]
+    )
+    page = context.new_page()
+    page.goto(url)
+    settle(page)
+    tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": width, "height": max(900, min(int(tall) + 80, 3000))})
+    settle(page)
+    path = FOLDER / f"{name}-{width}-{theme}.png"
+    page.screenshot(path=path)
+    context.close()
+    return path
+
+
+def main() -> None:
+    """Make the pictures, and say where they are."""
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--lake", help="folder of the lake to show")
+    arguments.add_argument("--only", choices=PAGES, help="one page")
+    arguments.add_argument("--query", default="", help="query of the address, such as trace=…")
+    arguments.add_argument("--width", type=int, action="append")
+    arguments.add_argument("--theme", action="append", choices=("light", "dark"))
+    chosen = arguments.parse_args()
+    program = find_chromium()
+    if program is None:
+        sys.exit(HOW_TO_GET)
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
+        lake = chosen.lake or str(make_lake(Path(folder) / "lake"))
+        dashboard = start(load_settings(lake={"url": lake}), port=0)
+        browser = driver.chromium.launch(executable_path=program, args=list(FLAGS))
+        try:
+            for name, path in PAGES.items():
+                if chosen.only in (None, name):
+                    for width in chosen.width or WIDTHS:
+                        for theme in chosen.theme or ("light", "dark"):
+                            url = f"{dashboard.url}/{path}?{chosen.query}"
+                            sys.stdout.write(f"{picture(browser, url, name, width, theme)}\n")
+        finally:
+            browser.close()
+            dashboard.stop()
+
+
+if __name__ == "__main__":
+    main()
