@@ -1,9 +1,8 @@
 """Evaluates rules on cases: in memory, without a lake, several ways that must all find the same.
 
-What a rule finds may depend neither on the order in which records arrive, nor on repeats, nor on how often it
-ran before. So a case is evaluated as it is written; with its rows the other way round; with every record once more
-at a later offset; and split in two, where the first evaluation sees orchestration only and may not take that for
-absence.
+What a rule finds may depend neither on the order in which records arrive, nor on repeats, nor on how often it ran
+before. So a case is evaluated first with its orchestration events only, which may not be taken for absence; then as
+it is written; with its rows the other way round; and with every record once more at a later offset.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from analytics.cases import Case
     from analytics.rule import Rule
 
-WAYS = ("as_written", "reversed", "repeated", "split")
+WAYS = ("as_written", "reversed", "repeated")
 
 
 class Bench:
@@ -62,29 +61,28 @@ class Bench:
             tables = {name: _backwards(table) for name, table in tables.items()}
         elif way == "repeated":
             tables = {name: pa.concat_tables([table, _again(table)]) for name, table in tables.items()}
-        elif way == "split":
-            first = make_tables(orchestration=case.orchestration)
-            early = evaluate_rule(rule, self.session(first, closed=False), self.settings)
-            if early:
-                reasons = ", ".join(sorted({finding["reason"] for finding in early.values()}))
-                raise RuleError(f"fires ({reasons}) before any decision could have been read")
         return evaluate_rule(rule, self.session(tables, closed=case.closed), self.settings)
 
+    def evaluate_early(self, rule: Rule, case: Case) -> dict[str, dict[str, Any]]:
+        """What the rule finds while only the orchestration events of the case have been read: nothing, if it is right."""
+        tables = make_tables(orchestration=case.orchestration)
+        return evaluate_rule(rule, self.session(tables, closed=False), self.settings)
+
     def problems(self, rule: Rule, case: Case) -> list[str]:
-        """What is wrong with the rule by this case, in any of the ways; empty when nothing is."""
-        wrong: list[str] = []
-        first: dict[str, dict[str, Any]] | None = None
-        for way in WAYS:
-            try:
-                found = self.evaluate(rule, case, way)
-            except RuleError as error:
-                wrong.append(f"{way}: {error}")
-                continue
-            if problem := difference(case, found.values()):
+        """What is wrong with the rule by this case, a line per way that shows it; empty when nothing is."""
+        try:
+            wrong = []
+            if early := self.evaluate_early(rule, case):
+                reasons = ", ".join(sorted({finding["reason"] for finding in early.values()}))
+                wrong.append(f"early: it fires ({reasons}) before any decision could have been read")
+            found = {way: self.evaluate(rule, case, way) for way in WAYS}
+        except RuleError as error:
+            return [str(error)]
+        for way, findings in found.items():
+            if problem := difference(case, findings.values()):
                 wrong.append(f"{way}: {problem}")
-            elif first is not None and found != first:
-                wrong.append(f"{way}: finds the same with other contents")
-            first = found if first is None else first
+            elif findings != found[WAYS[0]]:
+                wrong.append(f"{way}: it finds the same with other contents than {WAYS[0]}")
         return wrong
 
 

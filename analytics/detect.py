@@ -16,7 +16,7 @@ import pyarrow as pa
 from analytics.findings import STATE_COLUMNS, to_findings
 from analytics.rule import Rule, rules
 from analytics.session import start_session
-from lake.store import open_lake
+from lake.store import open_configured
 from schemas.errors import CommitConflict, RuleError, SettingsError
 from schemas.findings import FINDINGS, LEVELS, RUNS
 
@@ -71,7 +71,7 @@ def detect(
     A rule that fails does not stop the others. Running again over the same lake writes nothing.
     """
     chosen = chosen_rules(settings, only)
-    lake = open_lake(settings.lake.url, read_only=dry_run, storage_options=settings.lake.storage_options)
+    lake = open_configured(settings.lake, read_only=dry_run)
     session = start_session(settings, closed=closed)
     detection = Detection(run_id=uuid.uuid4().hex)
     try:

@@ -13,7 +13,7 @@ import duckdb
 from analytics import views
 from analytics.rule import parameters
 from lake.duck import register
-from lake.store import open_lake
+from lake.store import open_configured
 from schemas.errors import QueryError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def start_session(
     settings: Settings, *, as_of: datetime | Mapping[str, int] | None = None, closed: bool = False
 ) -> Session:
     """As `open_session`, for a caller that keeps the session, such as the dashboard, and closes it itself."""
-    lake = open_lake(settings.lake.url, read_only=True, storage_options=settings.lake.storage_options)
+    lake = open_configured(settings.lake, read_only=True)
     snapshot = lake.snapshot(as_of)
     connection = connect(settings)
     register(snapshot, connection)

@@ -23,6 +23,7 @@ _WRITERS = {
     "authorization_decisions": "ingest",
     "identity_events": "ingest",
     "dead_letters": "ingest",
+    "replays": "dead-letters replay",
     "stream_progress": "ingest",
     "findings": "detect",
     "runs": "detect",

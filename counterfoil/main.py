@@ -1,17 +1,18 @@
 """The command `counterfoil`: the list of its sub-commands, and how errors end a run.
 
-Exit codes: 0 done; 1 failed; 2 wrong usage or settings; 3 a source cannot be read; 4 the lake cannot be used; 5 a rule
-failed; 6 a query was refused or failed; 10 `detect --fail-on` found something; 130 interrupted.
+Exit codes: 0 done; 1 failed, or nobody reads the output any more; 2 wrong usage or settings; 3 a source cannot be read;
+4 the lake cannot be used; 5 a rule failed; 6 a query was refused or failed; 10 `detect --fail-on` found something;
+130 interrupted.
 """
 
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 
 import click
 
+from counterfoil.output import visible
 from schemas.errors import CounterfoilError
 
 # The name of each sub-command with its line in the help, so that --help imports none of them.
@@ -64,10 +65,7 @@ def cli() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has gone: that is its right. Keep Python from complaining at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
     except CounterfoilError as error:
-        click.echo(f"counterfoil: {error}", err=True)
+        # An error may quote a log or a query: its control characters are made visible.
+        click.echo(f"counterfoil: {visible(str(error))}", err=True)
         sys.exit(error.exit_code)

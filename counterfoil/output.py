@@ -29,8 +29,12 @@ def write(rows: pa.Table, form: str) -> None:
     if form == "csv":
         out = csv.writer(sys.stdout, lineterminator="\n")
         out.writerow(rows.column_names)
+        # A terminal must not be steered by a log; a file or a pipe gets the text as it is.
+        shown = visible if sys.stdout.isatty() else str
         for batch in rows.to_batches(max_chunksize=10_000):
-            out.writerows([cell(value, null="") for value in row.values()] for row in batch.to_pylist())
+            out.writerows(
+                [shown(cell(value, null="")) for value in row.values()] for row in batch.to_pylist()
+            )
         return
     for batch in rows.to_batches(max_chunksize=10_000):
         for row in batch.to_pylist():
@@ -56,8 +60,9 @@ def write_table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str 
 
 
 def to_json(value: Any) -> str:
-    """One line of JSON; times as RFC 3339, bytes as hexadecimal."""
-    return json.dumps(value, default=cell, ensure_ascii=False)
+    """One line of JSON; times as RFC 3339, bytes as hexadecimal, control characters escaped."""
+    text = json.dumps(value, default=cell, ensure_ascii=False)
+    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def cell(value: Any, null: str = "–") -> str:

@@ -83,7 +83,7 @@ def load_newest() -> None:
 
 
 @st.cache_resource(max_entries=2, show_spinner="Reading the lake and matching actions with decisions …")
-def _session(versions: Versions) -> Session:
+def _session(url: str, versions: Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
     return start_session(settings(), as_of=dict(versions))
 
 
@@ -96,13 +96,13 @@ def _query(name: str) -> tuple[str, tuple[str, ...]]:
 
 def ask(name: str, **values: Any) -> pa.Table:
     """The rows of a query over the snapshot shown; `values` are its parameters. QueryError when it fails."""
-    return _ask(shown().versions, name, tuple(sorted(values.items())))
+    return _ask(settings().lake.url, shown().versions, name, tuple(sorted(values.items())))
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _ask(versions: Versions, name: str, values: tuple[tuple[str, Any], ...]) -> pa.Table:
+def _ask(url: str, versions: Versions, name: str, values: tuple[tuple[str, Any], ...]) -> pa.Table:
     sql, needs = _query(name)
-    session = _session(versions)
+    session = _session(url, versions)
     try:
         session.need(*needs)
         return session.fetch(sql, dict(values))

@@ -122,12 +122,19 @@ def _figures(evidence: str) -> list[dict[str, str]]:
         return []
     if not isinstance(values, dict):
         return []
-    rows = []
-    for name, value in values.items():
-        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if value not in (None, [], {}):
-            rows.append({"figure": one_line(name.replace("_", " ")), "value": one_line(text)})
-    return rows
+    return [
+        {"figure": one_line(name.replace("_", " ")), "value": one_line(_figure(value))}
+        for name, value in values.items()
+        if value not in (None, [], {})
+    ]
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def show_action(action: Mapping[str, Any], *, badge: bool = True) -> None:

@@ -97,24 +97,27 @@ def serve(
 
     `announce` is given the address once it answers there. Errors as `start`.
     """
-    dashboard = start(settings, port=port, address=address)
-    announce(dashboard.url)
-    wait(dashboard)
-
-
-def wait(dashboard: Dashboard) -> None:
-    """Return when the dashboard has ended; SIGINT and SIGTERM end it."""
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        dashboard.process.terminate()
-
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, _leave) for each in (signal.SIGINT, signal.SIGTERM)}
+    dashboard = None
     try:
+        dashboard = start(settings, port=port, address=address)
+        announce(dashboard.url)
         dashboard.process.wait()
+    except _ToldToStop:
+        pass
     finally:
-        dashboard.stop()
+        if dashboard is not None:
+            dashboard.stop()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+class _ToldToStop(BaseException):
+    """A signal asked for the end; not an error, so that nothing on the way takes it for one."""
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    raise _ToldToStop
 
 
 def _free_port(host: str, port: int) -> int:

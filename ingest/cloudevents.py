@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from ingest.formats.collect import MOST_EVENTS, too_many_events
 from ingest.formats.shape import shape_of
-from ingest.jsonrecord import DECODE_ERRORS, cut, fault, kind_of, parse_object, text_of
+from ingest.jsonrecord import DECODE_ERRORS, cut, fault, parse_object, text_of
 from ingest.records import DeadLetter, Records
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError

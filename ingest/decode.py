@@ -4,15 +4,18 @@ Nothing is dropped. Every event of every record ends as a row, as a dead letter 
 well-formed record holds no event, is counted as skipped. Reasons of dead letters:
 
 - tombstone: a record without a value. too_large: more bytes than `ingest.max_record_bytes`. too_many_events.
-- invalid_json, invalid_utf8, too_deep: not JSON that can be read.
+- invalid_json, invalid_utf8, invalid_protobuf, too_deep: not JSON, or protobuf, that can be read.
 - unknown_format: JSON of no known format, or a format named by the record that is not known.
 - missing_field, wrong_type, unknown_value, out_of_range, time_out_of_range: the detail names the path.
 - unsupported_encoding, cut_by_source: well-known, but without the content that is needed.
 - reader_failed: the reader itself failed on it, which is an error of ours.
 
-The format of a record is, in this order, the one that `ingest.formats` gives its topic; the one that its
-headers name (`counterfoil-format`, or a header that a source sets itself); the one that the keys at its top
-show.
+A CloudEvent is opened first, and what is inside is decoded in the place of the record.
+
+The format of a record is, in this order, the one that `ingest.formats_by_type` gives the type of its
+CloudEvent, or `ingest.formats` its topic; the one that its headers name (`counterfoil-format`, or a header that
+a source sets itself), or the type of its CloudEvent (`counterfoil.opa` and the like); the one that the keys at
+its top show.
 """
 
 from __future__ import annotations
@@ -25,11 +28,13 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from ingest.cloudevents import Opened, open_events
 from ingest.formats.registry import readers
-from ingest.formats.shape import shape_of
+from ingest.formats.shape import array_shape_of, shape_of
 from ingest.jsonrecord import cut, parse
+from ingest.mapping import Mapping
 from ingest.provenance import Batch, build_table, dead_table
-from ingest.records import DeadLetter
+from ingest.records import BytesReader, DeadLetter
 from schemas.errors import RecordError, SettingsError
 
 if TYPE_CHECKING:
@@ -39,6 +44,9 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
 
 _FORMAT_HEADER = "counterfoil-format"
+_TYPE_PREFIX = "counterfoil."
+# Formats whose sources send several events as one JSON array.
+_SENDS_ARRAYS = frozenset({"opa", "avp", "cloudtrail", "langsmith", "mcp", "a2a"})
 _log = logging.getLogger(__name__)
 
 
@@ -78,13 +86,17 @@ class Decoder:
         """Set up the readers. Raises SettingsError for a format or a date that is not one."""
         ingest = settings.ingest
         self._readers = readers(settings.mapping)
-        for topic, name in ingest.formats.items():
-            if name not in self._readers:
-                known = ", ".join(self._readers)
-                raise SettingsError(
-                    f"ingest.formats.{topic}: there is no format {name!r}; use one of {known}"
-                )
+        self._mapping = Mapping(settings.mapping)
+        for key in ("formats", "formats_by_type"):
+            for topic, name in getattr(ingest, key).items():
+                if name not in self._readers:
+                    known = ", ".join(self._readers)
+                    raise SettingsError(
+                        f"ingest.{key}.{topic}: there is no format {name!r}; use one of {known}"
+                    )
+        self._by_bytes = [reader for reader in self._readers.values() if isinstance(reader, BytesReader)]
         self._by_topic = dict(ingest.formats)
+        self._by_type = dict(ingest.formats_by_type)
         self._max_bytes = int(ingest.max_record_bytes)
         self._max_future = ingest.max_future
         self._keep_raw = ingest.keep_raw
@@ -100,8 +112,10 @@ class Decoder:
         """Decode all the records. `ingest_time` has a zone; it never raises for what a record holds."""
         batch = Batch(records, ingest_time, self._oldest, ingest_time + self._max_future, self._keep_raw)
         parts = _Parts()
-        for name, chosen in self._choose(records, parts.dead).items():
-            parts.add(_read(self._readers[name], chosen, batch))
+        opened = open_events(records, parts.dead, self._max_bytes)
+        parts.skipped += opened.skipped
+        for name, chosen in self._choose(opened, parts.dead).items():
+            parts.add(_read(self._readers[name], chosen, batch, opened, self._mapping))
         result = Decoding(skipped=parts.skipped)
         for table in dict.fromkeys(name for name, _ in parts.tables):
             result.tables[table] = pa.concat_tables([rows for name, rows in parts.tables if name == table])
@@ -113,25 +127,34 @@ class Decoder:
             result.reasons.update(letter.reason for letter in parts.dead)
         return result
 
-    def _choose(self, records: Records, dead: list[DeadLetter]) -> dict[str, list[int]]:
-        """The places of the records by format; those that have none become dead letters."""
+    def _choose(self, opened: Opened, dead: list[DeadLetter]) -> dict[str, list[int]]:
+        """The places of the opened records by format; those that have none become dead letters."""
+        records = opened.records
         chosen: dict[str, list[int]] = {name: [] for name in self._readers}
         configured = self._by_topic.get(records.topic)
         for i, value in enumerate(records.value):
+            fault: RecordError | None = None
+            kind = opened.type_of(i)
             if value is None:
-                dead.append(DeadLetter(i, "tombstone", "the record has no value, so it carries no event"))
+                fault = RecordError("tombstone", "the record has no value, so it carries no event")
             elif len(value) > self._max_bytes:
-                dead.append(DeadLetter(i, "too_large", self._too_large(len(value))))
+                fault = RecordError("too_large", self._too_large(len(value)))
+            elif kind is not None and kind in self._by_type:
+                chosen[self._by_type[kind]].append(i)
             elif configured is not None:
                 chosen[configured].append(i)
             else:
                 try:
-                    chosen[self._format_of(value, records.headers[i])].append(i)
+                    chosen[self._format_of(value, records.headers[i], kind)].append(i)
                 except RecordError as error:
-                    dead.append(DeadLetter(i, error.reason, error.detail))
+                    fault = error
+            if fault is not None:
+                letter = DeadLetter(i, fault.reason, fault.detail)
+                opened.settle_letter(letter)
+                dead.append(letter)
         return {name: places for name, places in chosen.items() if places}
 
-    def _format_of(self, value: bytes, headers: Headers) -> str:
+    def _format_of(self, value: bytes, headers: Headers, kind: str | None) -> str:
         """The name of the format. Raises RecordError where nothing tells it."""
         for header, content in headers:
             if header == _FORMAT_HEADER:
@@ -139,15 +162,23 @@ class Decoder:
                 if name not in self._readers:
                     raise RecordError("unknown_format", self._no_such_format(name))
                 return name
+        if kind is not None and kind.removeprefix(_TYPE_PREFIX) in self._readers:
+            return kind.removeprefix(_TYPE_PREFIX)
         if headers:
             for name, reader in self._readers.items():
                 if reader.claims(headers):
                     return name
         shape = shape_of(value)
-        if shape is not None:
-            for name, reader in self._readers.items():
-                if reader.recognises(shape):
-                    return name
+        listed = array_shape_of(value) if shape is None else None
+        for name, reader in self._readers.items():
+            if shape is not None and reader.recognises(shape):
+                return name
+            if listed is not None and name in _SENDS_ARRAYS and reader.recognises(listed):
+                return name
+        if shape is None and listed is None:
+            for binary in self._by_bytes:
+                if binary.recognises_bytes(value):
+                    return binary.name
         parse(value)  # raises what is wrong with it, if it is not JSON at all
         raise RecordError(
             "unknown_format",
@@ -166,12 +197,12 @@ class Decoder:
         )
 
 
-def _read(reader: Reader, chosen: Sequence[int], batch: Batch) -> _Parts:
+def _read(reader: Reader, chosen: Sequence[int], batch: Batch, opened: Opened, mapping: Mapping) -> _Parts:
     """What the reader makes of the chosen records. If it fails, halve them until the culprits stand alone."""
     failure: Exception | None = None
     parts = _Parts()
     try:
-        decoded = reader.read(batch.records, chosen)
+        decoded = opened.settle(reader.read(opened.records, chosen), mapping)
         parts.dead, parts.skipped = decoded.dead, decoded.skipped
         for rows in decoded.rows:
             table, dead = build_table(rows, batch)
@@ -188,11 +219,13 @@ def _read(reader: Reader, chosen: Sequence[int], batch: Batch) -> _Parts:
         return parts
     if len(chosen) > 1:
         middle = len(chosen) // 2
-        parts = _read(reader, chosen[:middle], batch)
-        parts.add(_read(reader, chosen[middle:], batch))
+        parts = _read(reader, chosen[:middle], batch, opened, mapping)
+        parts.add(_read(reader, chosen[middle:], batch, opened, mapping))
         return parts
-    records = batch.records
+    records = opened.records
     where = f"{records.topic}:{records.partition}:{records.offset[chosen[0]]}"
     _log.error("the reader %s failed on %s", reader.name, where, exc_info=failure)
     detail = cut(f"{type(failure).__name__}: {failure}: report this as an error of the reader {reader.name}")
-    return _Parts(dead=[DeadLetter(chosen[0], "reader_failed", detail, source_format=reader.name)])
+    letter = DeadLetter(chosen[0], "reader_failed", detail, source_format=reader.name)
+    opened.settle_letter(letter)
+    return _Parts(dead=[letter])

@@ -134,7 +134,16 @@ class KafkaSource:
 
     def ends(self, parts: Iterable[Part]) -> dict[Part, int]:
         """Offset after the last one that may be read of each part (an open transaction holds it back)."""
-        return self._offsets(self._consumer.end_offsets, parts)
+        ends = self._offsets(self._consumer.end_offsets, parts)
+        return {part: max(end, self._at.get(part, 0)) for part, end in ends.items()}
+
+    def reached(self, part: Part) -> int | None:
+        """Where the broker's own log of a part ends, by its last answer to reading; None before there was one."""
+        try:
+            end = self._consumer.highwater(TopicPartition(*part))
+        except (AssertionError, kafka_errors.IllegalStateError):
+            return None
+        return None if end is None else int(end)
 
     def tell_offsets(self, offsets: Mapping[Part, int]) -> None:
         """Tell Kafka how far this member is, for lag monitors; nothing rests on it, so failing is no matter."""

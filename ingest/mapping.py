@@ -9,14 +9,8 @@ from ingest.jsonrecord import cut, text_of
 
 if TYPE_CHECKING:
     from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
-    from schemas.settings import (
-        AttributeMapping,
-        CloudTrailMapping,
-        EnvoyMapping,
-        MappingSettings,
-        OpaMapping,
-        ToolMapping,
-    )
+    from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
+    from schemas.settings import AttributeMapping, MappingSettings, ToolMapping
 
 # Expressions come from the settings, texts from the records: a limit keeps a hostile text from costing
 # minutes.

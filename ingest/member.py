@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ingest.batch import Part
     from ingest.commit import Committer
-    from ingest.kafka import KafkaSource
+    from ingest.kafka import KafkaSource, Polled
     from ingest.records import Stream
     from lake.store import Lake
     from schemas.settings import Settings
@@ -64,6 +64,7 @@ class Member:
         self._news = False
         self._record_size = 1024
         self._unplaced: set[Part] = set()
+        self._doubtful: dict[Part, int] = {}
         self._looked = 0.0
         self._silent_since: float | None = None
         self.summary = Summary()
@@ -95,6 +96,7 @@ class Member:
         )
         for batch in self._batches.values():
             batch.drop(polled.lost)
+        self._settle_doubts(polled)
         self._unplaced = (self._unplaced - polled.lost) | polled.gained | polled.gone
         self._place()
         for part, chunk in polled.chunks.items():
@@ -137,11 +139,8 @@ class Member:
             if first is None:
                 first = starts[part] if self._start == "earliest" else ends[part]
             if first > ends[part]:
-                raise SourceError(
-                    f"{part}: the lake has read up to offset {first}, but the topic ends at {ends[part]}: it was"
-                    " deleted and made again, or the broker lost records. Give the new topic another name, since"
-                    " its offsets would be taken for those already read"
-                )
+                self._doubtful[part] = first
+                ends[part] = first
             if first < starts[part]:
                 log.warning(
                     "%s: offsets %d to %d were gone before they could be read (the topic's retention overtook the"
@@ -154,6 +153,19 @@ class Member:
             self._source.place(part, first)
             log.info("%s: reading from offset %d", part, first)
         progress.append(self._lake, holes)
+
+    def _settle_doubts(self, polled: Polled) -> None:
+        """Find out about parts that are recorded beyond their end, which the broker's answer to reading tells."""
+        for part, first in list(self._doubtful.items()):
+            reached = self._source.reached(part)
+            if part in polled.gone or (reached is not None and reached < first):
+                raise SourceError(
+                    f"{part}: the lake has read up to offset {first}, but the topic ends before: it was deleted and"
+                    " made again, or the broker lost records. Give the new topic another name, since its offsets"
+                    " would be taken for those already read"
+                )
+            if part in polled.lost or reached is not None:
+                del self._doubtful[part]
 
     def _commit(self, stream: Stream) -> None:
         """Commit what is pending; if another member was first, go back to where the lake is."""
@@ -226,7 +238,7 @@ class Member:
 
         Positions are compared, not records: an end may lie behind markers and compacted records that never come.
         """
-        if self._targets is None or self._unplaced or not self._source.joined:
+        if self._targets is None or self._unplaced or self._doubtful or not self._source.joined:
             return False
         return all(
             batch.next_offset(part) >= self._targets.get(part, 0)

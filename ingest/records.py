@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,4 +105,13 @@ class Reader(Protocol):
 
         `chosen` names no tombstone.
         """
+        ...
+
+
+@runtime_checkable
+class BytesReader(Reader, Protocol):
+    """A format that is no JSON, and is told by its bytes."""
+
+    def recognises_bytes(self, value: bytes) -> bool:
+        """Whether a record that is no JSON looks like this format. It must be quick and sure."""
         ...

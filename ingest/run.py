@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ingest.commit import Committer
 from ingest.decode import Decoder
 from ingest.summary import Progress, Summary
-from lake.store import Lake, Retention, open_lake
+from lake.store import open_configured
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -44,7 +44,7 @@ def run_kafka(
     from ingest.kafka import KafkaSource
     from ingest.member import Member
 
-    lake = _open(settings)
+    lake = open_configured(settings.lake, create=True)
     committer = Committer(lake, Decoder(settings))
     with KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source:
         return Member(settings, source, lake, committer, report).run(
@@ -67,20 +67,10 @@ def run_files(
     """
     from ingest.files import FileIngest
 
-    lake = _open(settings)
+    lake = open_configured(settings.lake, create=True)
     decoder = Decoder(settings)
     files = FileIngest(settings.ingest, lake, decoder, Committer(lake, decoder), report, stream)
     return files.run(paths, stop or threading.Event())
-
-
-def _open(settings: Settings) -> Lake:
-    where = settings.lake
-    return open_lake(
-        where.url,
-        create=True,
-        storage_options=where.storage_options,
-        retention=Retention(log=where.log_retention, files=where.file_retention),
-    )
 
 
 @contextmanager

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from lake.maintain import CompactResult, ExpireResult, Version
     from lake.snapshot import Snapshot
+    from schemas.settings import LakeSettings
     from schemas.table import Table
 
 __all__ = ["NEVER", "CommitConflict", "Lake", "LakeError", "Retention", "open_lake"]
@@ -57,6 +58,17 @@ def open_lake(
     elif not create and not snapshot.table_names(place):
         raise LakeError(f"there is no lake at {place.url}: check the URL, or ingest into it first")
     return Lake(place, read_only=read_only, retention=retention or Retention())
+
+
+def open_configured(settings: LakeSettings, *, create: bool = False, read_only: bool = False) -> Lake:
+    """Open the lake that the settings name; otherwise as `open_lake`."""
+    return open_lake(
+        settings.url,
+        create=create,
+        read_only=read_only,
+        storage_options=settings.storage_options,
+        retention=Retention(log=settings.log_retention, files=settings.file_retention),
+    )
 
 
 class Lake:

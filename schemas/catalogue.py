@@ -12,6 +12,7 @@ from schemas.events import (
     STREAM_PROGRESS,
 )
 from schemas.findings import FINDINGS, RUNS, TRIAGE
+from schemas.replays import REPLAYS
 
 if TYPE_CHECKING:
     from schemas.table import Table
@@ -23,6 +24,7 @@ TABLES: dict[str, Table] = {
         AUTHORIZATION_DECISIONS,
         IDENTITY_EVENTS,
         DEAD_LETTERS,
+        REPLAYS,
         STREAM_PROGRESS,
         FINDINGS,
         TRIAGE,

@@ -28,9 +28,11 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as SourceValueError
 
 from schemas.errors import SettingsError
 from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
+from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
 
 DEFAULT_FILE = "counterfoil.toml"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -39,7 +41,7 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 def _duration(value: object) -> object:
     """Read `90s`, `10m`, `15 min`, `90d` as a duration; a bare number is seconds."""
     if isinstance(value, bool):
-        return value
+        raise ValueError("give a duration such as '500ms', '30s', '10m', '2h' or '90d'")  # noqa: TRY004
     if isinstance(value, int | float):
         return timedelta(seconds=value)
     if isinstance(value, str):
@@ -50,7 +52,17 @@ def _duration(value: object) -> object:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+def _size(value: object) -> object:
+    """Refuse what the size's own reader would cut off, such as `64MB!`."""
+    if isinstance(value, str) and not re.fullmatch(
+        r"\s*\d+(\.\d+)?\s*([kmgt]i?)?b?\s*", value, re.IGNORECASE
+    ):
+        raise ValueError("give a size such as '512KiB' or '64MiB'")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
+Size = Annotated[ByteSize, BeforeValidator(_size)]
 Level = Literal["informational", "low", "medium", "high", "critical"]
 
 
@@ -64,7 +76,7 @@ class LakeSettings(Section):
     """Where the tables are."""
 
     url: str = "lake-data"
-    storage_options: dict[str, str] = {}
+    storage_options: dict[str, str] = Field({}, repr=False)  # may hold a secret
     log_retention: Duration = timedelta(days=400)
     file_retention: Duration = timedelta(days=30)
 
@@ -93,9 +105,9 @@ class IngestSettings(Section):
     """How records become commits."""
 
     batch_rows: int = Field(50_000, ge=1, le=1_000_000)
-    batch_bytes: ByteSize = ByteSize(64 * 1024 * 1024)
+    batch_bytes: Size = ByteSize(64 * 1024 * 1024)
     batch_time: Duration = timedelta(seconds=2)
-    max_record_bytes: ByteSize = ByteSize(10 * 1024 * 1024)
+    max_record_bytes: Size = ByteSize(10 * 1024 * 1024)
     keep_raw: bool = True
     max_future: Duration = timedelta(days=1)
     oldest: str = "2000-01-01"
@@ -158,137 +170,6 @@ class AttributeMapping(Section):
     task_id: str | None = "task_id"
     agent: str | None = "agent"
     traceparent: str | None = "traceparent"
-
-
-class OpaMapping(Section):
-    """Where an OPA decision log entry says what: JSON pointers, of which the first that finds it counts."""
-
-    decision: list[str] = [
-        "/result",
-        "/result/allow",
-        "/result/allowed",
-        "/result/decision",
-        "/result/response/allowed",
-    ]
-    reason: list[str] = [
-        "/result/reason",
-        "/result/message",
-        "/result/response/status/message",
-        "/result/headers/x-ext-auth-deny-reason",
-    ]
-    principal: list[str] = [
-        "/input/principal/id",
-        "/input/principal",
-        "/input/subject/id",
-        "/input/subject",
-        "/input/agent/id",
-        "/input/agent",
-        "/input/user/id",
-        "/input/user",
-        "/input/attributes/source/principal",
-        "/input/request/userInfo/username",
-    ]
-    principal_type: list[str] = ["/input/principal/type", "/input/subject/type"]
-    action: list[str] = [
-        "/input/action/name",
-        "/input/action/id",
-        "/input/action",
-        "/input/attributes/request/http/method",
-        "/input/request/operation",
-        "/input/method",
-    ]
-    resource_type: list[str] = [
-        "/input/resource/type",
-        "/input/resource/kind",
-        "/input/resource_type",
-        "/input/attributes/request/http/host",
-        "/input/request/kind/kind",
-    ]
-    resource_id: list[str] = [
-        "/input/resource/id",
-        "/input/resource/name",
-        "/input/resource",
-        "/input/resource_id",
-        "/input/attributes/request/http/path",
-        "/input/request/name",
-        "/input/path",
-    ]
-    tenant: list[str] = [
-        "/input/tenant",
-        "/input/tenant_id",
-        "/input/context/tenant",
-        "/input/principal/tenant",
-        "/input/subject/properties/tenant",
-    ]
-    environment: list[str] = ["/input/environment", "/input/env", "/input/context/environment"]
-    on_behalf_of: list[str] = [
-        "/input/on_behalf_of",
-        "/input/context/on_behalf_of",
-        "/input/principal/on_behalf_of",
-        "/input/subject/properties/on_behalf_of",
-    ]
-    delegation_chain: list[str] = ["/input/delegation_chain", "/input/context/delegation_chain"]
-    scopes: list[str] = [
-        "/input/scopes",
-        "/input/principal/scopes",
-        "/input/subject/properties/scopes",
-        "/input/token/payload/scope",
-        "/input/token/scope",
-    ]
-    credential_id: list[str] = ["/input/credential_id", "/input/token/payload/jti", "/input/token/jti"]
-    credential_expires: list[str] = ["/input/token/payload/exp", "/input/token/exp"]
-    token: list[str] = [
-        "/input/token",
-        "/input/access_token",
-        "/input/accessToken",
-        "/input/jwt",
-        "/input/attributes/request/http/headers/authorization",
-    ]
-    traceparent: list[str] = [
-        "/input/traceparent",
-        "/input/context/traceparent",
-        "/input/headers/traceparent",
-        "/input/attributes/request/http/headers/traceparent",
-        "/request_context/http/headers/traceparent/0",
-    ]
-    request_id: list[str] = [
-        "/input/request_id",
-        "/input/context/request_id",
-        "/input/headers/x-request-id",
-        "/input/attributes/request/http/headers/x-request-id",
-        "/input/request/uid",
-        "/request_context/http/headers/x-request-id/0",
-    ]
-    tool_call_id: list[str] = ["/input/tool_call_id", "/input/context/tool_call_id"]
-    task_id: list[str] = ["/input/task_id", "/input/context/task_id"]
-    approver: list[str] = ["/input/approved_by", "/input/context/approved_by"]
-    approval_id: list[str] = ["/input/approval_id", "/input/context/approval_id"]
-
-    @field_validator("*")
-    @classmethod
-    def _points(cls, value: list[str]) -> list[str]:
-        for pointer in value:
-            if not pointer.startswith("/"):
-                raise ValueError(f"not a JSON pointer: {pointer!r}: begin with / as in /input/user")
-        return value
-
-
-class EnvoyMapping(Section):
-    """Which fields of an Envoy access log line, whose names the operator chooses, hold what."""
-
-    principal: list[str] = ["principal", "downstream_peer_uri_san"]
-    tenant: list[str] = ["tenant"]
-    on_behalf_of: list[str] = ["on_behalf_of"]
-    traceparent: list[str] = ["traceparent"]
-    trace_id: list[str] = ["trace_id"]
-    check_duration: list[str] = ["ext_authz_duration"]
-    dynamic_metadata: list[str] = ["ext_authz", "dynamic_metadata"]
-
-
-class CloudTrailMapping(Section):
-    """Which CloudTrail events are decisions: those about credentials, or every call."""
-
-    calls: Literal["credentials", "all"] = "credentials"
 
 
 class MappingSettings(Section):
@@ -388,13 +269,29 @@ def load_settings(file: Path | str | None = None, **overrides: Any) -> Settings:
     path = Path(named) if named else Path(DEFAULT_FILE)
     if named and not path.is_file():
         raise SettingsError(f"there is no settings file {path}: check --config or COUNTERFOIL_CONFIG")
+    _check_environment()
     try:
         file_argument: dict[str, Any] = {"_file": path if path.is_file() else None}
         return Settings(**file_argument, **overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
-    except ValueError as error:  # TOML that does not parse, or an environment value that is not JSON
+    except SourceValueError as error:  # a section in the environment that is not JSON
+        raise SettingsError(f"COUNTERFOIL_* in the environment: {error}; give a section as JSON") from error
+    except ValueError as error:  # TOML that does not parse
         raise SettingsError(f"{path}: {error}") from error
+
+
+def _check_environment() -> None:
+    """Refuse variables of ours that name no section: a slip must not be passed over in silence."""
+    sections = set(Settings.model_fields)
+    for name in sorted(os.environ):
+        if name.startswith("COUNTERFOIL_") and not name.startswith(
+            ("COUNTERFOIL_CONFIG", "COUNTERFOIL_CI", "COUNTERFOIL_TEST_")
+        ):
+            section = name.removeprefix("COUNTERFOIL_").split("__")[0].lower()
+            if section not in sections:
+                known = ", ".join(f"COUNTERFOIL_{one.upper()}__…" for one in sorted(sections))
+                raise SettingsError(f"{name}: there is no section {section!r}; variables are {known}")
 
 
 def _explain(error: ValidationError, path: Path) -> str:

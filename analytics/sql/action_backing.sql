@@ -128,6 +128,9 @@ reasoned AS (
             WHEN refused THEN 'backed:not_executed'
             WHEN decision = 'deny' AND coalesce(nearest_kind, 'loose') IN ('loose', 'other_agent') THEN 'after_deny:denied'
             WHEN misuse IS NOT NULL THEN 'approval_reused:' || misuse
+            -- Where no id ties the two together, that there is no better decision is absence as well.
+            WHEN mismatch IS NOT NULL AND rung >= 4 AND in_hole THEN 'unknown:hole'
+            WHEN mismatch IS NOT NULL AND rung >= 4 AND NOT settled THEN 'unknown:not_settled'
             WHEN mismatch IS NOT NULL THEN 'reused:' || mismatch
             WHEN use_no > max_uses THEN 'reused:over_uses'
             WHEN nearest_kind IN ('other_agent', 'other_resource', 'inherited')

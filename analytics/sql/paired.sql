@@ -76,7 +76,7 @@ tardy AS (
         AND row_number() OVER (PARTITION BY u.decision_no ORDER BY a.event_time DESC, a.event_id) = 1
 ),
 
-settled AS (
+newest AS (
     SELECT
         coalesce(t.action_no, k.action_no) AS action_no,
         coalesce(t.decision_no, p.decision_no, k.decision_no) AS decision_no,
@@ -84,6 +84,49 @@ settled AS (
     FROM keyed AS k
     FULL JOIN tardy AS t ON t.action_no = k.action_no
     LEFT JOIN dealt AS p ON p.action_no = k.action_no
+),
+
+-- A decision that is bound to other arguments or another task does not match; where the newest one is such, the newest
+-- of the trace that is not stands behind the action.
+misfits AS (
+    SELECT a.*
+    FROM newest AS x
+    JOIN actions AS a ON a.action_no = x.action_no
+    JOIN decisions AS d ON d.decision_no = x.decision_no
+    WHERE a.arguments_digest <> d.arguments_digest OR a.task_id <> d.task_id
+),
+
+fitting AS (
+    SELECT m.action_no, d.decision_no, d.decision_time, d.decision_id
+    FROM misfits AS m
+    JOIN decisions AS d
+        ON d.trace_id = m.trace_id AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
+        AND d.resource_id = m.resource_id AND d.arguments_digest = m.arguments_digest
+    WHERE coalesce(d.resource_type, '') = coalesce(m.resource_type, '') AND d.decision_time <= m.until_time
+        AND coalesce(d.task_id = m.task_id, true)
+    UNION ALL
+    SELECT m.action_no, d.decision_no, d.decision_time, d.decision_id
+    FROM misfits AS m
+    JOIN decisions AS d
+        ON d.trace_id = m.trace_id AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
+        AND d.resource_id = m.resource_id AND d.task_id = m.task_id
+    WHERE coalesce(d.resource_type, '') = coalesce(m.resource_type, '') AND d.decision_time <= m.until_time
+        AND coalesce(d.arguments_digest = m.arguments_digest, true)
+),
+
+fits AS (
+    SELECT action_no, decision_no
+    FROM fitting
+    QUALIFY row_number() OVER (PARTITION BY action_no ORDER BY decision_time DESC, decision_id) = 1
+),
+
+settled AS (
+    SELECT
+        x.action_no,
+        coalesce(f.decision_no, x.decision_no) AS decision_no,
+        CASE WHEN f.decision_no IS NULL THEN x.rung ELSE 4 END AS rung
+    FROM newest AS x
+    LEFT JOIN fits AS f ON f.action_no = x.action_no
 ),
 
 owners AS (

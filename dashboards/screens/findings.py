@@ -125,25 +125,28 @@ def _queue(found: pa.Table, levels: list[str], wanted: dict[str, Any]) -> str | 
     key = f"queue-{data.shown().key}-{hash((*levels, *wanted.values()))}"
 
     def choose() -> None:
-        rows = st.session_state[key]["selection"]["rows"]
-        if rows:
-            st.query_params["finding"] = ids[rows[0]]
+        # A click beside the round button chooses a cell: its row is then marked as well.
+        chosen = st.session_state[key]["selection"]
+        row = chosen["cells"][0][0] if chosen["cells"] else chosen["rows"][0] if chosen["rows"] else None
+        if row is not None:
+            st.session_state[key] = {"selection": {"rows": [row], "columns": [], "cells": []}}
+            st.query_params["finding"] = ids[row]
 
     st.dataframe(
         _grid(found),
         key=key,
         on_select=choose,
-        selection_mode="single-row-required",
+        selection_mode=["single-row-required", "single-cell"],
         selection_default={"selection": {"rows": [ids.index(named) if named in ids else 0]}},
         hide_index=True,
         height="content" if len(ids) <= 16 else 600,
         column_order=COLUMNS,
         column_config={
             "finding": st.column_config.TextColumn("level", width=90),
-            "title": st.column_config.TextColumn("finding", width=320),
+            "title": st.column_config.TextColumn("finding", width=355),
             "agent": st.column_config.TextColumn("agent", width=100),
             "last_seen_time": st.column_config.DatetimeColumn(
-                "last seen (UTC)", format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=140
+                "last seen (UTC)", format="MM-DD HH:mm:ss", timezone="UTC", width=112
             ),
             "rule_id": st.column_config.TextColumn("rule", width=42),
             "tenant_id": st.column_config.TextColumn("tenant", width=62),

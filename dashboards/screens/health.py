@@ -111,7 +111,7 @@ def _sources(lag: pa.Table) -> None:
         st.caption("No source has been read yet.")
         return
     config = {
-        "source_topic": _text("topic or file", 138),
+        "source_topic": _text("topic or file", 170),
         "source_partition": _number("part", 45),
         "lag": _number("behind", 60),
         "caught_up": st.column_config.CheckboxColumn("at its end", width=70),

@@ -9,6 +9,8 @@ SELECT 'identity_events', max(event_time), max(ingest_time) FROM identity_events
 UNION ALL
 SELECT 'dead_letters', NULL, max(ingest_time) FROM dead_letters
 UNION ALL
+SELECT 'replays', NULL, max(replay_time) FROM replays
+UNION ALL
 SELECT 'stream_progress', NULL, max(observed_time) FROM stream_progress
 UNION ALL
 SELECT 'findings', max(last_seen_time), max(recorded_time) FROM findings

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ingest.formats.attributes import attributes_text
+from ingest.formats.cerbos_protobuf import read_entry
 from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
 from ingest.jsonrecord import (
     cut,
@@ -119,12 +120,8 @@ def _questions(call: _Call, size: int) -> list[_Question]:
 def _entry(value: bytes, headers: Headers) -> dict[str, Any] | None:
     """The decision entry of a record; None for an access entry."""
     said = {name: content for name, content in headers if name in (_KIND_HEADER, _ENCODING_HEADER)}
-    if said.get(_ENCODING_HEADER, b"json") != b"json":
-        raise RecordError(
-            "unsupported_encoding",
-            "the record is in protobuf: set audit.kafka.encoding to json in the PDP's settings",
-        )
-    entry = parse_object(value)
+    protobuf = said.get(_ENCODING_HEADER, b"json") != b"json"
+    entry = read_entry(value, said.get(_KIND_HEADER) or b"") if protobuf else parse_object(value)
     header_kind = (said.get(_KIND_HEADER) or b"").decode("utf-8", "replace")
     kind = entry.get("log.kind") or header_kind or ("access" if "method" in entry else "decision")
     if kind == "access":

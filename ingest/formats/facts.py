@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 REASON_CHARACTERS = 500
 _ID_DIGITS = 32
+_NUMBER_CHARACTERS = 40
+_LARGEST = 1e15
 Attributes = dict[str, Any]
 
 
@@ -72,6 +74,18 @@ def content_id(value: bytes, headers: Headers) -> str:
     A record sent twice has the same one, so it counts once.
     """
     return fallback_id(headers) or f"sha256:{hashlib.sha256(value).hexdigest()[:_ID_DIGITS]}"
+
+
+def number_of(value: object) -> float | None:
+    """A finite number, which some logs write as text; None for anything else."""
+    if isinstance(value, str) and len(value) < _NUMBER_CHARACTERS:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if abs(value) < _LARGEST else None
 
 
 def no_answer(reason: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from tests.browser import FLAGS, HOW_TO_GET, find_chromium
 from tests.dashboards.small_lake import make_lake
 
 if TYPE_CHECKING:
+    from typing import Literal
+
     from playwright.sync_api import Browser, Page
 
 PAGES = {"findings": "", "chain": "chain", "privileges": "privileges", "health": "health"}
@@ -35,12 +37,12 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(1500)
 
 
-def picture(browser: Browser, url: str, name: str, width: int, theme: str) -> Path:
+def picture(browser: Browser, url: str, name: str, width: int, theme: Literal["light", "dark"]) -> Path:
     """Load a page and keep it as a picture, all of it."""
     context = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme=theme,
-        timezone_id="UTC",  # type: ignore[arg-type]
+        timezone_id="UTC",
     )
     page = context.new_page()
     page.goto(url)

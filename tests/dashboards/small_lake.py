@@ -53,7 +53,12 @@ class Rows:
     def event(self, trace: str, at: float, kind: str, agent: str, **more: Any) -> str:
         number = len(self.tables.get("orchestration_events", []))
         name = f"e-{number:04d}"
-        row = {"event_id": name, "event_time": moment(at), "time_estimated": False, "event_type": kind}
+        row: dict[str, Any] = {
+            "event_id": name,
+            "event_time": moment(at),
+            "time_estimated": False,
+            "event_type": kind,
+        }
         row |= {
             "tenant_id": "acme",
             "agent_name": agent,
@@ -67,7 +72,7 @@ class Rows:
     def decision(self, trace: str, at: float, agent: str, what: tuple[str, str, str], **more: Any) -> str:
         number = len(self.tables.get("authorization_decisions", []))
         name = f"d-{number:04d}"
-        row = {
+        row: dict[str, Any] = {
             "decision_id": name,
             "decision_time": moment(at),
             "decision": "allow",
@@ -87,7 +92,7 @@ class Rows:
 
     def grant(self, agent: str, scope: str, days: float, **more: Any) -> None:
         number = len(self.tables.get("identity_events", []))
-        row = {
+        row: dict[str, Any] = {
             "event_id": f"g-{number:04d}",
             "grant_id": f"g-{number:04d}",
             "event_type": "grant",

@@ -88,8 +88,10 @@ def test_each_stream_is_one_commit_for_all_its_partitions(
 
 
 def test_a_run_from_the_latest_records_where_it_began(
-    kafka: dict[str, Any], fill: Any, make_settings: Any, look: Any
+    broker: Broker, kafka: dict[str, Any], fill: Any, make_settings: Any, look: Any
 ) -> None:
+    if "Kafka" not in broker.name:
+        pytest.skip(f"{broker.name} does not tell where a partition ends: it takes Apache Kafka")
     settings = make_settings(kafka={**kafka, "start": "latest"})
     fill(30)
     assert run_kafka(settings, until_end=True).records == 0
@@ -120,7 +122,7 @@ def test_progress_tells_how_far_each_partition_was_read(
     fill(0, 10, partition=1)
     run_kafka(make_settings(kafka=kafka), until_end=True)
     rows = look.sql(
-        "select source_partition, next_offset, end_offset, caught_up from stream_progress"
+        "select distinct source_partition, next_offset, end_offset, caught_up from stream_progress"
         " where stream = 'orchestration' order by all"
     )
     assert rows == [(0, 0, 0, True), (1, 10, 10, True), (2, 0, 0, True)]
@@ -130,16 +132,16 @@ def test_members_share_the_partitions_and_take_over_from_one_that_leaves(
     kafka: dict[str, Any], fill: Any, write_settings: Any, start_process: Any, look: Any
 ) -> None:
     settings = write_settings(kafka=kafka, ingest={"batch_rows": 500, "batch_time": "200ms"})
-    fill(6_000)
-    first = start_process(settings, "--pace", "0.3", "--until-end")
+    fill(12_000)
+    first = start_process(settings, "--pace", "0.5", "--until-end")
     first.wait_for("append orchestration_events")
-    second = start_process(settings, "--pace", "0.3")
+    second = start_process(settings, "--pace", "0.5")
     second.wait_for("append orchestration_events")
     second.popen.send_signal(signal.SIGTERM)
     assert (second.end(), first.end()) == (0, 0)
-    assert first.counts()["records"] + second.counts()["records"] == 6_000
+    assert first.counts()["records"] + second.counts()["records"] == 12_000
     assert second.counts()["records"] > 0
-    assert actions(look) == names(6_000)
+    assert actions(look) == names(12_000)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -181,6 +183,8 @@ def test_a_member_that_was_thought_dead_is_refused(
 def test_records_gone_before_they_were_read_are_noted_as_a_hole(
     broker: Broker, kafka: dict[str, Any], fill: Any, make_settings: Any, look: Any
 ) -> None:
+    if "Kafka" not in broker.name:
+        pytest.skip(f"{broker.name} deletes no records: it takes Apache Kafka")
     settings = make_settings(kafka=kafka)
     fill(0, 10, partition=0)
     run_kafka(settings, until_end=True)
@@ -228,7 +232,9 @@ def test_a_topic_that_was_made_anew_is_not_taken_for_the_old_one(
     open_lake(look.url, create=True).append(
         ORCHESTRATION_EVENTS, ORCHESTRATION_EVENTS.schema.empty_table(), positions={source: (NEVER, 500)}
     )
-    with pytest.raises(SourceError, match=rf"{source}: the lake has read up to offset 500, .* ends at 1"):
+    with pytest.raises(
+        SourceError, match=rf"{source}: the lake has read up to offset 500, but the topic ends before"
+    ):
         run_kafka(make_settings(kafka=kafka), until_end=True)
 
 

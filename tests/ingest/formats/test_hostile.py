@@ -19,6 +19,10 @@ NATIVE = [
      "scopes": ["a.b"], "latency_ms": 1.5, "max_uses": 1},
     {"event_id": "g1", "event_time": "2026-11-24T12:00:00Z", "event_type": "grant", "standing": True},
 ]  # fmt: skip
+FORMATS = [
+    "native", "cerbos", "openai_agents", "opa", "authzen", "cedar", "cloudtrail", "avp", "openfga", "spicedb",
+    "envoy", "otlp", "langsmith", "a2a", "mcp",
+]  # fmt: skip
 LEAVES: list[Any] = [
     None, True, False, 0, -1, 7, 2**31, 2**63, -(2**63), 10**400, 1.5, -1e300, "", "x", "\x00",
     "é\u202e\U0001f600", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00",
@@ -29,6 +33,9 @@ LEAVES: list[Any] = [
 KEYS = [
     "id", "object", "data", "type", "event_type", "decision", "attributes", "inputs", "actions", "attr",
     "callId", "log.kind", "timestamp", "values", "name", "", "é", "x" * 300,
+    "resourceSpans", "scopeSpans", "spans", "value", "arrayValue", "kvlistValue", "run_type", "extra", "metadata",
+    "outputs", "output", "post", "runs", "jsonrpc", "method", "request", "response", "params", "result", "error",
+    "task", "status", "state", "statusUpdate", "artifacts", "content", "_meta",
 ]  # fmt: skip
 
 
@@ -98,13 +105,13 @@ def originals(data: Any) -> dict[str, list[Any]]:
     return {
         "native": NATIVE,
         **{
-            name: [json.loads(line) for line in data(f"{name}.jsonl")] for name in ("cerbos", "openai_agents")
+            name: [json.loads(line) for line in data(f"{name}.jsonl")] for name in FORMATS if name != "native"
         },
     }
 
 
 @pytest.mark.parametrize("said", [True, False], ids=["format said", "format recognised"])
-@pytest.mark.parametrize("name", ["native", "cerbos", "openai_agents"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_records_with_wrong_parts(
     decode: Any, originals: dict[str, list[Any]], name: str, said: bool
 ) -> None:
@@ -114,14 +121,14 @@ def test_records_with_wrong_parts(
     accounted(decode(*values, stream="authorization", **sections), len(values))
 
 
-@pytest.mark.parametrize("name", ["native", "cerbos", "openai_agents"])
+@pytest.mark.parametrize("name", FORMATS)
 def test_records_with_broken_bytes(decode: Any, originals: dict[str, list[Any]], name: str) -> None:
     rng = random.Random(f"bytes {name}")
     values = [broken(rng, json.dumps(rng.choice(originals[name])).encode()) for _ in range(600)]
     accounted(decode(*values), len(values))
 
 
-@pytest.mark.parametrize("name", ["native", "cerbos", "openai_agents", None])
+@pytest.mark.parametrize("name", [*FORMATS, None])
 def test_any_json_value(decode: Any, name: str | None) -> None:
     rng = random.Random(f"any {name}")
     values = [json.dumps(anything(rng, 4)).encode() for _ in range(600)]

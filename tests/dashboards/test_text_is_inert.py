@@ -1,0 +1,67 @@
+"""No part of the dashboard gives text of a record to what renders markup."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import dashboards
+
+FILES = sorted(Path(dashboards.__file__).parent.rglob("*.py"))
+BANNED = {
+    "write",
+    "html",
+    "latex",
+    "table",
+    "chat_message",
+    "write_stream",
+    "graphviz_chart",
+    "image",
+    "iframe",
+}
+
+
+def constant(node: ast.expr) -> bool:
+    """Whether the text is ours: written in the source, or a choice between such."""
+    if isinstance(node, ast.IfExp):
+        return constant(node.body) and constant(node.orelse)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def renders_markup(source: str) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        name = node.func.attr
+        if any(keyword.arg == "unsafe_allow_html" for keyword in node.keywords):
+            found.append(f"line {node.lineno}: unsafe_allow_html")
+        if name in BANNED and ast.unparse(node.func.value) != "sys.stdout":
+            found.append(f"line {node.lineno}: {name}")
+        if name in ("markdown", "subheader", "header", "info", "error", "warning", "success") and not all(
+            constant(each) for each in node.args
+        ):
+            ours = isinstance(node.args[0], ast.Name) and node.args[0].id == "heading"
+            found += [] if ours else [f"line {node.lineno}: {name} of what is not written here"]
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_only_our_own_text_is_rendered_as_markup(path: Path) -> None:
+    assert renders_markup(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "st.markdown(title)",
+        "st.markdown(f'**{x}**')",
+        "st.write('a')",
+        "st.text('a', unsafe_allow_html=True)",
+        "left.table(x)",
+    ],
+)
+def test_the_check_finds_what_it_is_for(source: str) -> None:
+    assert renders_markup(source)
