@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ingest.cloudevents import Opened, open_events
+from ingest.formats.native import Native, is_plain
 from ingest.formats.registry import readers
 from ingest.formats.shape import array_shape_of, shape_of
 from ingest.jsonrecord import cut, parse
@@ -168,6 +169,8 @@ class Decoder:
             for name, reader in self._readers.items():
                 if reader.claims(headers):
                     return name
+        if is_plain(value):
+            return Native.name
         shape = shape_of(value)
         listed = array_shape_of(value) if shape is None else None
         for name, reader in self._readers.items():

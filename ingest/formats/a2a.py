@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.formats.a2a_states import TaskStates, states_in
 from ingest.formats.attributes import attributes_text
-from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
+from ingest.formats.collect import Collector
 from ingest.formats.jsonrpc import Exchange, error_of, exchanges, head_of, request_name
 from ingest.jsonrecord import cut, object_of, required_text, text_of, texts_of
 from ingest.secrets import mask
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAME = "a2a"
 _ERROR_CHARACTERS = 200
+_LONGEST_NAME = 1024  # each state of the task repeats it
 _SENDING = frozenset({"SendMessage", "SendStreamingMessage", "message/send", "message/stream"})
 _METHODS = _SENDING | {
     "GetTask", "ListTasks", "CancelTask", "SubscribeToTask", "GetExtendedAgentCard", "GetAgentCard",
@@ -68,8 +69,6 @@ class A2A:
                 rows = [
                     row for place, each in enumerate(held) for row in self._events(each, f"{where}:{place}")
                 ]
-                if len(rows) > MOST_EVENTS:
-                    raise too_many_events(len(rows))
             except RecordError as error:
                 found.dead(i, 0, error)
                 continue
@@ -162,7 +161,7 @@ class A2A:
         """Who receives: the card that the log has beside the exchange, else the setting for its URL."""
         card = object_of(exchange.about.get("agent_card"))
         named = text_of(card.get("name"))
-        if named is not None:
+        if named is not None and len(named) <= _LONGEST_NAME:
             return named
         url = text_of(exchange.about.get("url"))
         fitting = [

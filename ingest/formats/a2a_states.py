@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ingest.formats.attributes import attributes_text
+from ingest.formats.collect import MOST_EVENTS, too_many_events
 from ingest.formats.jsonrpc import request_name
 from ingest.jsonrecord import DECODE_ERRORS, cut, list_of, object_of, text_of
 from ingest.secrets import mask
@@ -125,6 +126,8 @@ class TaskStates:
     def _row(
         self, told: dict[str, Any], task_id: str | None, answer: dict[str, Any], time: datetime | None
     ) -> dict[str, Any]:
+        if len(self.rows) >= MOST_EVENTS:
+            raise too_many_events(len(self.rows))
         trace_id, span_id = self._exchange.trace()
         context_id = text_of(told.get("contextId"))
         self.task_id = self.task_id or task_id

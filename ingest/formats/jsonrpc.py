@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ingest.jsonrecord import DECODE_ERRORS, cut, kind_of, name_of, object_of, parse, text_of
+from ingest.formats.collect import MOST_EVENTS, too_many_events
+from ingest.jsonrecord import DECODE_ERRORS, cut, kind_of, name_of, object_of, parse, required_text, text_of
 from ingest.times import read_time_or_none
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ingest.records import Headers
 
 _PROPAGATED = ("traceparent", "mcp-session-id")
+_LONGEST_HEADER = 1024  # a longer one is no id, and each message of a batch would repeat it
 
 
 @dataclass(slots=True)
@@ -88,9 +90,11 @@ def exchanges(value: bytes, headers: Headers) -> list[Exchange]:
     propagated = {
         name.lower(): (content or b"").decode("utf-8", "replace")
         for name, content in headers
-        if name.lower() in _PROPAGATED
+        if name.lower() in _PROPAGATED and len(content or b"") <= _LONGEST_HEADER
     }
     if isinstance(given, list):
+        if len(given) > MOST_EVENTS:
+            raise too_many_events(len(given))
         return [_message(item, propagated) for item in given]
     if isinstance(given, dict) and "jsonrpc" not in given and "request" in given:
         return [_logged(given, propagated)]
@@ -105,6 +109,7 @@ def _message(given: object, headers: dict[str, str]) -> Exchange:
             "unknown_value", f"$.jsonrpc is {cut(repr(given.get('jsonrpc')), 60)}: it must be 2.0"
         )
     if "method" in given:
+        required_text(given, "method")
         return Exchange(request=given, headers=headers)
     return Exchange(answers=[given], headers=headers)
 
@@ -115,6 +120,7 @@ def _logged(given: dict[str, Any], propagated: dict[str, str]) -> Exchange:
         request = parse(request.encode())
     if not isinstance(request, dict):
         raise RecordError("wrong_type", f"$.request is {kind_of(request)}: it must be a JSON-RPC message")
+    required_text(request, "method", "$.request")
     status = given.get("status")
     headers = {
         name.lower(): content

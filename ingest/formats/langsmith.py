@@ -198,19 +198,20 @@ def _holds_runs(raw: bytes) -> bool:
 def _runs(record: object) -> list[tuple[Any, str | None]]:
     """The runs of a record, each with the part of a batch that it came in."""
     if isinstance(record, list):
-        found: list[tuple[Any, str | None]] = [(run, None) for run in record]
+        held: list[tuple[list[Any], str | None]] = [(record, None)]
     elif not isinstance(record, dict):
         raise RecordError("wrong_type", f"$ is {kind_of(record)}: it must be a run or a batch of them")
     elif "id" in record:
-        found = [(record, None)]
+        held = [([record], None)]
     else:
         parts = [part for part in ("post", "patch", "runs", "data") if isinstance(record.get(part), list)]
         if not parts:
             raise RecordError("missing_field", "$.id is missing: the format requires it")
-        found = [(run, part) for part in parts for run in record[part]]
-    if len(found) > MOST_EVENTS:
-        raise too_many_events(len(found))
-    return found
+        held = [(record[part], part) for part in parts]
+    count = sum(len(runs) for runs, _ in held)
+    if count > MOST_EVENTS:
+        raise too_many_events(count)
+    return [(run, part) for runs, part in held for run in runs]
 
 
 def _agent(metadata: dict[str, Any]) -> str | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest.formats.attributes import attributes_text
-from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
+from ingest.formats.collect import Collector
 from ingest.formats.jsonrpc import Exchange, error_of, exchanges, head_of, request_name
 from ingest.formats.toolcall import tool_columns
 from ingest.jsonrecord import cut, list_of, object_of, text_of
@@ -75,8 +75,6 @@ class Mcp:
             where = f"{records.topic}:{records.partition}:{records.offset[i]}"
             try:
                 held = exchanges(records.value[i] or b"", records.headers[i])
-                if len(held) > MOST_EVENTS:
-                    raise too_many_events(len(held))
                 rows = [
                     row
                     for place, exchange in enumerate(held)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest.formats import otlp_json, otlp_protobuf
-from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
+from ingest.formats.collect import Collector
 from ingest.formats.otlp_rows import SpanRows
 from schemas.errors import RecordError
 from schemas.events import ORCHESTRATION_EVENTS
@@ -115,9 +115,7 @@ def _read(
 
 
 def _check_size(spans: list[tuple[Origin, Any]], maker: SpanRows) -> None:
-    """Raise RecordError where the rows would be far more, or far larger, than the record."""
-    if len(spans) > MOST_EVENTS:
-        raise too_many_events(len(spans))
+    """Raise RecordError where the rows would be far larger than the record."""
     sizes = {id(origin): maker.repeated_bytes(origin) for origin, _ in spans}
     if sum(sizes[id(origin)] for origin, _ in spans) > _MOST_BYTES:
         raise RecordError("too_many_events", "its spans repeat a resource of many megabytes: shorten it")

@@ -10,11 +10,13 @@ from typing import Any
 
 import msgspec
 
+from ingest.formats.collect import MOST_EVENTS, too_many_events
 from ingest.formats.otlp_span import DEEPEST_VALUE, Origin, Span, is_content, parent_of, read_id, too_deep
 from ingest.jsonrecord import DECODE_ERRORS, cut, fault, list_of
 from schemas.errors import RecordError
 
 _WHOLE = re.compile(r"-?[0-9]{1,20}")
+_MOST_DIGITS = 20
 _KINDS = {"SPAN_KIND_INTERNAL": 1, "SPAN_KIND_SERVER": 2, "SPAN_KIND_CLIENT": 3, "SPAN_KIND_PRODUCER": 4,
     "SPAN_KIND_CONSUMER": 5}  # fmt: skip
 _CODES = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}
@@ -93,19 +95,22 @@ _span = msgspec.json.Decoder(_Span).decode
 
 
 def spans_of(value: bytes) -> list[tuple[Origin, msgspec.Raw]]:
-    """The spans of a batch, undecoded, with where they come from. Raises RecordError for what is no batch."""
+    """The spans of a batch, undecoded, with where they come from. Raises RecordError: no batch, too_many_events."""
     try:
         batch = _batch(value)
     except DECODE_ERRORS as error:
         raise fault(error, value) from error
     if batch.resourceSpans is None and not batch.resourceMetrics and not batch.resourceLogs:
         raise RecordError("missing_field", "$.resourceSpans is missing: send a batch of traces in OTLP")
-    found = []
+    found: list[tuple[Origin, msgspec.Raw]] = []
     for of_resource in batch.resourceSpans or ():
         resource = _attributes(of_resource.resource.attributes if of_resource.resource else None)
         for of_scope in of_resource.scopeSpans or ():
             origin = Origin(resource, of_scope.scope.name if of_scope.scope else None)
-            found += [(origin, span) for span in of_scope.spans or ()]
+            spans = of_scope.spans or ()
+            if len(found) + len(spans) > MOST_EVENTS:
+                raise too_many_events(len(found) + len(spans))
+            found += [(origin, span) for span in spans]
     return found
 
 
@@ -189,7 +194,7 @@ def _time(nanoseconds: int | str | None, path: str) -> int | None:
     if nanoseconds is None or nanoseconds == "":
         return None
     if isinstance(nanoseconds, str):
-        if not _WHOLE.fullmatch(nanoseconds):
+        if not (nanoseconds.isascii() and nanoseconds.isdigit() and len(nanoseconds) <= _MOST_DIGITS):
             wanted = "it must be nanoseconds since 1970"
             raise RecordError("wrong_type", f"{path} is {cut(repr(nanoseconds), 60)}: {wanted}")
         nanoseconds = int(nanoseconds)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from ingest.formats.collect import MOST_EVENTS, too_many_events
 from ingest.formats.otlp_span import DEEPEST_VALUE, Origin, Span, is_content, parent_of, read_id, too_deep
 from ingest.jsonrecord import cut
 from schemas.errors import RecordError
@@ -38,7 +39,7 @@ def looks_like_spans(value: bytes) -> bool:
 
 
 def spans_of(value: bytes) -> list[tuple[Origin, trace_pb2.Span]]:
-    """The spans of a batch, with where they come from. Raises RecordError invalid_protobuf for no batch."""
+    """The spans of a batch, with where they come from. Raises RecordError: invalid_protobuf, too_many_events."""
     try:
         batch = TracesData.FromString(value)
     except DecodeError as error:
@@ -48,11 +49,13 @@ def spans_of(value: bytes) -> list[tuple[Origin, trace_pb2.Span]]:
         raise RecordError(
             "invalid_protobuf", "protobuf without resource_spans: send a batch of traces in OTLP"
         )
-    found = []
+    found: list[tuple[Origin, trace_pb2.Span]] = []
     for of_resource in batch.resource_spans:
         resource = _attributes(of_resource.resource.attributes)
         for of_scope in of_resource.scope_spans:
             origin = Origin(resource, of_scope.scope.name or None)
+            if len(found) + len(of_scope.spans) > MOST_EVENTS:
+                raise too_many_events(len(found) + len(of_scope.spans))
             found += [(origin, span) for span in of_scope.spans]
     return found
 

@@ -106,19 +106,18 @@ class SpanRows:
         return [start, {**row, **passing, **own, **point, "end_time": None, "attributes": None}]
 
     def _common(self, span: Span, origin: Origin) -> dict[str, Any]:
-        of, given, resource = self._mapping.otlp, span.attributes, origin.resource
+        of, given = self._mapping.otlp, span.attributes
+        if origin.columns is None:
+            origin.columns = self._whose(origin.resource)
         status, error_type = self._outcome(span)
         return {
             "event_id": f"{span.trace_id}-{span.span_id}",
             "event_time": span.start,
             "time_estimated": span.start is None,
             "end_time": span.end,
-            "tenant_id": _first(of.tenant, given, resource),
-            "environment": _first(of.environment, given, resource),
             "agent_id": text_of(given.get("gen_ai.agent.id")),
             "agent_name": text_of(given.get("gen_ai.agent.name")) or text_of(given.get("agent_name")),
             "agent_instance_id": name_of(given.get("gen_ai.agent.call.id")),
-            "on_behalf_of": self._mapping.root(_first(of.on_behalf_of, given, resource)),
             "trace_id": span.trace_id,
             "span_id": span.span_id,
             "parent_span_id": span.parent_id,
@@ -127,7 +126,23 @@ class SpanRows:
             "status": status,
             "error_type": error_type,
             "attributes": self._attributes(span, origin),
+            **origin.columns,
+            **self._whose(given),
         }
+
+    def _whose(self, given: dict[str, Any]) -> dict[str, Any]:
+        """Whose run it is, as far as the attributes of a span, or of its resource, say."""
+        of = self._mapping.otlp
+        row = {}
+        for column, names in (
+            ("tenant_id", of.tenant),
+            ("environment", of.environment),
+            ("on_behalf_of", of.on_behalf_of),
+        ):
+            found = _first(names, given)
+            if found is not None:
+                row[column] = found if column != "on_behalf_of" else self._mapping.root(found)
+        return row
 
     def _event_type(self, span: Span, operation: str | None) -> str:
         given = span.attributes
@@ -259,11 +274,11 @@ def _data_source(given: dict[str, Any]) -> str | None:
     return text_of(given.get("gen_ai.data_source.id"))
 
 
-def _first(names: Iterable[str], *holders: dict[str, Any]) -> str | None:
-    """The first of the attributes, in the first of the holders, that is an identifier."""
-    for holder in holders:
-        for name in names:
-            found = name_of(holder.get(name))
+def _first(names: Iterable[str], given: dict[str, Any]) -> str | None:
+    """The first of the attributes that is an identifier."""
+    for name in names:
+        if name in given:
+            found = name_of(given[name])
             if found is not None:
                 return found
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,6 @@ from ingest.jsonrecord import cut
 from schemas.errors import RecordError
 
 DEEPEST_VALUE = 32
-_HEX = re.compile(r"[0-9a-fA-F]+")
 
 # What goes into models and comes out of them is not copied out of the record, nor what describes it.
 _CONTENT = frozenset({
@@ -50,6 +48,7 @@ class Origin:
 
     resource: dict[str, Any]
     scope: str | None
+    columns: dict[str, Any] | None = None  # of the rows, as far as the resource says them; made once
 
 
 def is_content(key: str) -> bool:
@@ -80,8 +79,11 @@ def parent_of(text: str | None, path: str) -> str | None:
 
 
 def _hexadecimal(text: str, size: int) -> str | None:
-    if len(text) == 2 * size and _HEX.fullmatch(text):
-        return text.lower()
+    if len(text) == 2 * size:
+        try:
+            return text.lower() if len(bytes.fromhex(text)) == size else None
+        except ValueError:
+            return None
     if len(text) != 4 * -(-size // 3):
         return None
     try:

@@ -74,10 +74,11 @@ def test_from_the_queue_to_the_details_to_the_chain_to_a_step(page: Page, addres
     page.get_by_text("Event id").wait_for()
     shown(page, "No decision anywhere in its lineage.").wait_for()
 
-    page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first.wait_for()
-    box = page.get_by_test_id("stVegaLiteChart").first.bounding_box()
+    drawing = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
+    drawing.wait_for()
+    box = drawing.bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] - 22)
+    drawing.click(position={"x": box["width"] / 2, "y": box["height"] - 18})  # the last row
     page.get_by_text("The decision had expired.").wait_for()
     assert "step=e-0013" in page.url
 

@@ -254,7 +254,7 @@ def test_an_update_without_the_runs_type_is_kept_as_a_step(decode: Any, rows_of:
 
 
 def test_objects_that_an_export_wrote_as_text_are_read(one: Any) -> None:
-    texts = {key: json.dumps(run()[key]) for key in ("inputs", "outputs", "extra")}
+    texts: dict[str, Any] = {key: json.dumps(run()[key]) for key in ("inputs", "outputs", "extra")}
     row = one(run(**texts), mapping={"tools": TOOLS})
     told = ("resource_id", "tool_call_id", "agent_name")
     assert [row[name] for name in told] == ["o-1", "call_1", "accounts"]

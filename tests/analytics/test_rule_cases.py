@@ -1,0 +1,214 @@
+"""Every rule finds what its cases say, however the records arrive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from analytics.bench import WAYS, difference
+from analytics.cases import BASE, Case, make_tables, read_cases, rule_folder, tables_of
+from analytics.rule import Rule, rules
+from schemas.errors import RuleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from analytics.bench import Bench
+
+ENOUGH = 6
+CASES = [(rule, case) for rule in rules().values() for case in read_cases(rule_folder(rule))]
+
+PLAIN = """
+[[case]]
+name = "plain"
+why = "It is."
+fires = []
+orchestration = [{ id = "i1", at = 10, agent = "clerk", action = "pay", resource = "payment/p-1" }]
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "case"), [pytest.param(rule, case, id=f"{rule.id}-{case.name}") for rule, case in CASES]
+)
+def test_a_rule_finds_what_its_case_says_in_every_way(bench: Bench, rule: Rule, case: Case) -> None:
+    assert bench.problems(rule, case) == []
+
+
+@pytest.mark.parametrize("rule", rules().values(), ids=lambda rule: rule.id)
+def test_a_rule_has_enough_cases_on_both_sides(rule: Rule) -> None:
+    fires = [bool(case.fires) for case in read_cases(rule_folder(rule))]
+    assert fires.count(True) >= ENOUGH
+    assert fires.count(False) >= ENOUGH
+
+
+@pytest.mark.parametrize("rule", rules().values(), ids=lambda rule: rule.id)
+def test_every_reason_that_a_rule_may_give_is_in_one_of_its_cases(rule: Rule) -> None:
+    shown = {expected.get("reason") for case in read_cases(rule_folder(rule)) for expected in case.fires}
+    assert set(rule.titles) <= shown
+
+
+# The bench sees what it is there to see.
+
+
+def a_rule(sql: str) -> Rule:
+    """Rule 01 with another query."""
+    return rules()["01"].model_copy(update={"sql": sql})
+
+
+def reporting(columns: str, source: str) -> str:
+    """A query that has what a finding needs; `columns` replaces some of it, as a list of REPLACE."""
+    return f"""
+        SELECT * REPLACE ({columns}) FROM (
+            SELECT 't1' AS tenant_id, NULL AS environment, 'clerk' AS agent, 'run-1' AS trace_id, NULL AS tool_name,
+                'pay' AS action, 'payment' AS resource_type, 'p-1' AS resource_id, 'unbacked' AS verdict,
+                'no_decision' AS reason, 'high' AS level, 1.0 AS confidence, ['x'] AS entity_keys, ['i1'] AS anchor_event_ids,
+                []::VARCHAR[] AS decision_ids, NULL AS evidence, now() AS first_seen_time, TIMESTAMPTZ '2026-03-02' AS last_seen_time
+        ) {source}
+    """
+
+
+STEADY = "TIMESTAMPTZ '2026-03-02' AS first_seen_time"
+FIRES = Case(
+    name="fires",
+    why="-",
+    fires=[{"reason": "no_decision", "event": "i1"}],
+    orchestration=[
+        {"id": "i1", "at": 10, "agent": "clerk", "action": "pay"},
+        {"id": "i2", "at": 10, "agent": "clerk", "action": "pay"},
+    ],
+    decisions=[{"id": "d1", "at": 9, "agent": "x", "action": "pay"}],
+)
+
+
+def test_a_rule_that_only_fires_with_decisions_has_no_problem(bench: Bench) -> None:
+    rule = a_rule(reporting(STEADY, "WHERE EXISTS (SELECT 1 FROM authorization_decisions)"))
+    assert bench.problems(rule, FIRES) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "source", "problem"),
+    [
+        (STEADY, "", "early: it fires (no_decision)"),
+        (STEADY, "WHERE false", "as_written: expected and not found"),
+        ("'denied' AS reason", "", "as_written: expected and not found"),
+        (
+            f"(SELECT event_id FROM orchestration_events LIMIT 1) AS trace_id, {STEADY}",
+            "WHERE EXISTS (SELECT 1 FROM authorization_decisions)",
+            "reversed: it finds the same with other contents",
+        ),
+        (
+            f"(SELECT count(*)::VARCHAR FROM authorization_decisions) AS trace_id, {STEADY}",
+            "WHERE EXISTS (SELECT 1 FROM authorization_decisions)",
+            "repeated: it finds the same with other contents",
+        ),
+        ("now() AS last_seen_time", "WHERE EXISTS (SELECT 1 FROM authorization_decisions)", "other contents"),
+        ("no_such_column AS agent", "", "rule 01"),
+    ],
+    ids=["on absence", "never", "for another reason", "by order", "by repeats", "by the clock", "broken"],
+)
+def test_the_bench_notices_a_rule_that_fires(bench: Bench, columns: str, source: str, problem: str) -> None:
+    found = bench.problems(a_rule(reporting(columns, source)), FIRES)
+    assert any(line.startswith(problem) or problem in line for line in found), found
+
+
+def test_a_finding_answers_for_one_expectation_only() -> None:
+    case = Case(name="twice", why="-", fires=[{"reason": "denied"}, {"reason": "denied"}])
+    finding = {
+        "reason": "denied",
+        "level": "high",
+        "agent": "a",
+        "anchor_event_ids": ["i1"],
+        "decision_ids": ["d1"],
+    }
+    assert "expected and not found: [{'reason': 'denied'}]" in difference(case, [finding])
+    assert difference(case, [finding, finding]) == ""
+    assert "found and not expected" in difference(case, [finding] * 3)
+
+
+def test_the_ways_are_told_apart() -> None:
+    assert WAYS[0] == "as_written"
+    assert len(set(WAYS)) == 3  # and, before them, the early look
+
+
+# The file of cases.
+
+
+def read(folder: Path, text: str) -> list[Case]:
+    (folder / "cases.toml").write_text(text, encoding="utf-8")
+    return read_cases(folder)
+
+
+def test_what_a_row_leaves_out_has_a_default() -> None:
+    tables = make_tables(
+        orchestration=[
+            {"id": "i1", "at": 1.5, "until": "2m", "agent": "a", "resource": "payment/p/1"},
+            {"id": "h1", "at": 0, "agent": "a", "to": "b", "trace": ""},
+        ],
+        decisions=[{"id": "d1", "at": 0, "until": 900.000001, "action": "pay", "resource": "payment/p-*"}],
+        identity=[{"at": 0, "agent": "a", "resource": "payment/p-*"}],
+        progress=[{"at": 5, "next": 3}],
+    )
+    call, handoff = tables["orchestration_events"].to_pylist()
+    assert (call["event_type"], call["tenant_id"], call["trace_id"], call["status"]) == (
+        "tool_call",
+        "t1",
+        "run-1",
+        "ok",
+    )
+    assert (call["resource_type"], call["resource_id"]) == ("payment", "p/1")
+    assert (call["end_time"] - BASE).total_seconds() == 120
+    assert (handoff["event_type"], handoff["target_agent_name"], handoff["trace_id"]) == (
+        "handoff",
+        "b",
+        None,
+    )
+    decision = tables["authorization_decisions"].to_pylist()[0]
+    assert (decision["decision"], decision["resource_id"], decision["resource_pattern"]) == (
+        "allow",
+        None,
+        "p-*",
+    )
+    assert (decision["expires_time"] - BASE).total_seconds() == 900.000001
+    assert tables["identity_events"]["resource_id"].to_pylist() == ["p-*"]
+    assert tables["stream_progress"]["source_topic"].to_pylist() == decision["source_topic"].split()
+    assert tables["findings"].num_rows == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("agent =", "colour =", "orchestration[0].colour: there is no such column in orchestration_events"),
+        ("at = 10", 'at = "soon"', "orchestration[0].event_time: give seconds, or a duration"),
+        ("at = 10, ", "", "orchestration[0]: give event_time, event_date"),
+        ('id = "i1", ', "", "orchestration[0]: give event_id"),
+        ('agent = "clerk"', 'status = "fine"', "orchestration[0].status: 'fine' is none of ok, error"),
+        ('"payment/p-1"', '"p-1"', "orchestration: resource 'p-1': write it as 'type/id'"),
+        ('action = "pay"', "action = 7", "orchestration: "),
+        ("fires = []", "fire = []", "fires: Field required"),
+        ("orchestration", "orchestra", "orchestra: Extra inputs are not permitted"),
+    ],
+)
+def test_a_wrong_case_is_named_with_its_file(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(RuleError) as caught:
+        read(tmp_path, PLAIN.replace(old, new))
+    assert str(caught.value).startswith(f"{tmp_path / 'cases.toml'}: case 'plain': {message}")
+
+
+def test_a_case_has_a_name_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(RuleError, match="case 'plain': there are two of that name"):
+        read(tmp_path, PLAIN + PLAIN)
+
+
+def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RuleError, match=r"cases\.toml: missing"):
+        read_cases(tmp_path)
+    with pytest.raises(RuleError, match=r"cases\.toml: .*line 1"):
+        read(tmp_path, "[[case")
+
+
+def test_a_case_becomes_tables_of_the_contract(tmp_path: Path) -> None:
+    from schemas.catalogue import TABLES
+
+    tables: dict[str, Any] = tables_of(read(tmp_path, PLAIN)[0])
+    assert {name: table.schema for name, table in tables.items()} == {n: t.schema for n, t in TABLES.items()}
