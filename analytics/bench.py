@@ -1,8 +1,8 @@
-"""Evaluates rules on cases: in memory, without a lake, several ways that must all find the same.
+"""Evaluates rules on cases: in memory, without a lake, and however the records may arrive.
 
 What a rule finds may depend neither on the order in which records arrive, nor on repeats, nor on how often it ran
-before. So a case is evaluated first with its orchestration events only, which may not be taken for absence; then as
-it is written; with its rows the other way round; and with every record once more at a later offset.
+before. So a case is evaluated as it is written, and with its rows the other way round and every record once more at a
+later offset; and before that with its orchestration events only, which may not be taken for absence.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from analytics.cases import Case
     from analytics.rule import Rule
 
-WAYS = ("as_written", "reversed", "repeated")
+# `shaken` is reversed and repeated at once; where that shows a difference the two are told apart.
+WAYS = ("as_written", "reversed", "repeated", "shaken")
 
 
 class Bench:
@@ -54,36 +55,45 @@ class Bench:
         set_parameters(self._connection, self.settings, closed=closed)
         return Session(self._connection, Snapshot("memory", {}))
 
-    def evaluate(self, rule: Rule, case: Case, way: str = WAYS[0]) -> dict[str, dict[str, Any]]:
+    def evaluate(self, rule: Rule, case: Case, way: str = "as_written") -> dict[str, dict[str, Any]]:
         """The findings of the rule on the case, by id. RuleError when the rule's query fails."""
         tables = tables_of(case)
-        if way == "reversed":
-            tables = {name: _backwards(table) for name, table in tables.items()}
-        elif way == "repeated":
+        if way in {"repeated", "shaken"}:
             tables = {name: pa.concat_tables([table, _again(table)]) for name, table in tables.items()}
+        if way in {"reversed", "shaken"}:
+            tables = {name: _backwards(table) for name, table in tables.items()}
         return evaluate_rule(rule, self.session(tables, closed=case.closed), self.settings)
-
-    def evaluate_early(self, rule: Rule, case: Case) -> dict[str, dict[str, Any]]:
-        """What the rule finds while only the orchestration events of the case have been read: nothing, if it is right."""
-        tables = make_tables(orchestration=case.orchestration)
-        return evaluate_rule(rule, self.session(tables, closed=False), self.settings)
 
     def problems(self, rule: Rule, case: Case) -> list[str]:
         """What is wrong with the rule by this case, a line per way that shows it; empty when nothing is."""
         try:
-            wrong = []
-            if early := self.evaluate_early(rule, case):
-                reasons = ", ".join(sorted({finding["reason"] for finding in early.values()}))
-                wrong.append(f"early: it fires ({reasons}) before any decision could have been read")
-            found = {way: self.evaluate(rule, case, way) for way in WAYS}
+            as_written, shaken = self.evaluate(rule, case), self.evaluate(rule, case, "shaken")
+            wrong = [f"as_written: {problem}"] if (problem := difference(case, as_written.values())) else []
+            if shaken != as_written:
+                found = {way: self.evaluate(rule, case, way) for way in ("reversed", "repeated")} | {
+                    "shaken": shaken
+                }
+                for way in [way for way, findings in found.items() if findings != as_written]:
+                    problem = difference(case, found[way].values())
+                    wrong.append(f"{way}: {problem or 'it finds the same with other contents'}")
         except RuleError as error:
             return [str(error)]
-        for way, findings in found.items():
-            if problem := difference(case, findings.values()):
-                wrong.append(f"{way}: {problem}")
-            elif findings != found[WAYS[0]]:
-                wrong.append(f"{way}: it finds the same with other contents than {WAYS[0]}")
         return wrong
+
+    def early(self, rule: Rule, cases: Iterable[Case]) -> list[str]:
+        """The names of the cases on which the rule fires while only orchestration events have been read: none, if right.
+
+        The cases are looked at together, each in traces of its own, for without decisions nothing else ties them.
+        """
+        listed = list(cases)
+        rows = [_apart(row, number) for number, case in enumerate(listed) for row in case.orchestration]
+        found = evaluate_rule(
+            rule, self.session(make_tables(orchestration=rows), closed=False), self.settings
+        )
+        hit = {
+            int(anchor.split("/")[0]) for finding in found.values() for anchor in finding["anchor_event_ids"]
+        }
+        return [listed[number].name for number in sorted(hit)]
 
 
 def difference(case: Case, found: Iterable[Mapping[str, Any]]) -> str:
@@ -110,6 +120,11 @@ def _is(finding: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
         value in finding[rests_on[name]] if name in rests_on else finding.get(name) == value
         for name, value in expected.items()
     )
+
+
+def _apart(row: Mapping[str, Any], number: int) -> dict[str, Any]:
+    trace = row.get("trace", "run")
+    return {**row, "id": f"{number}/{row['id']}", "trace": trace and f"{number}/{trace}"}
 
 
 def _backwards(table: pa.Table) -> pa.Table:

@@ -151,7 +151,7 @@ def show_action(action: Mapping[str, Any], *, badge: bool = True) -> None:
     with st.container(border=True, gap="xxsmall"):
         head = st.columns(FACT_COLUMNS, gap="xsmall")
         head[1].markdown("**the action**")
-        head[2].markdown("**the decision**" if decided else "**the decision: none found**")
+        head[2].markdown("**closest decision**" if decided else "**no decision found**")
         for fact in compare(action):
             row = st.columns(FACT_COLUMNS, gap="xsmall")
             row[0].caption(fact.name)

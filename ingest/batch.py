@@ -28,7 +28,10 @@ class Part(NamedTuple):
 
 @dataclass(slots=True)
 class Chunk:
-    """A stretch of one part as read from its source, as parallel lists. `next_offset` is where reading goes on."""
+    """A stretch of one part as read from its source, as parallel lists. `next_offset` is where reading goes on.
+
+    `size` is about how many bytes it holds: values, keys and headers, so that none of them can fill the memory.
+    """
 
     next_offset: int
     offset: list[int] = field(default_factory=list)
@@ -54,11 +57,12 @@ class Pending:
     """What has been read of one part since its last commit.
 
     `recorded` is the position that the lake holds for it (None: the lake does not know the part yet): the commit
-    is accepted only while that is so.
+    is accepted only while that is so. With `note` the lake is to know the position even if it is the very beginning.
     """
 
     records: Records
     recorded: int | None
+    note: bool = False
     size: int = 0
 
     @property
@@ -69,7 +73,7 @@ class Pending:
     @property
     def moved(self) -> bool:
         """Whether a commit would change the lake: rows, or a position past markers and compacted records."""
-        return bool(self.records.offset) or self.records.next_offset != (self.recorded or 0)
+        return bool(self.records.offset) or self.note or self.records.next_offset != (self.recorded or 0)
 
 
 class Batch:
@@ -93,10 +97,13 @@ class Batch:
         """Go over the parts being read, whether or not they have pending records."""
         return iter(self._parts)
 
-    def open(self, part: Part, stream: Stream, recorded: int | None, start: int) -> None:
+    def open(
+        self, part: Part, stream: Stream, recorded: int | None, start: int, *, note: bool = False
+    ) -> None:
         """Begin to collect a part from offset `start`; whatever was pending of it is forgotten."""
         self.drop([part])
         self._parts[part] = _fresh(part, stream, recorded, start)
+        self._parts[part].note = note
         self._touch(self._parts[part])
 
     def add(self, part: Part, chunk: Chunk) -> None:
@@ -182,13 +189,12 @@ def _fresh(part: Part, stream: Stream, recorded: int | None, start: int) -> Pend
 def _from(chunk: Chunk, first: int) -> Chunk:
     """Return the records of `chunk` at offset `first` and after."""
     keep = [i for i, offset in enumerate(chunk.offset) if offset >= first]
-    value = [chunk.value[i] for i in keep]
     return Chunk(
         next_offset=chunk.next_offset,
         offset=[chunk.offset[i] for i in keep],
-        value=value,
+        value=[chunk.value[i] for i in keep],
         key=[chunk.key[i] for i in keep],
         headers=[chunk.headers[i] for i in keep],
         time_us=[chunk.time_us[i] for i in keep],
-        size=sum(len(v) for v in value if v is not None),
+        size=chunk.size * len(keep) // max(1, len(chunk.offset)),
     )

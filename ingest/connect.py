@@ -12,37 +12,23 @@ from kafka import errors as kafka_errors
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.net.compat import KafkaNetClient
 
-from schemas.errors import SettingsError, SourceError
+from ingest.security import security
+from schemas.errors import CounterfoilError, SettingsError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from ingest.records import Stream
     from schemas.settings import KafkaSettings
 
 REACH_SECONDS = 10.0
 MAX_FETCH = 50 * 1024 * 1024
 MAX_PART_FETCH = 4 * 1024 * 1024
+# How often a broker must close a connection while it is being logged into to be taken for refusing the user.
+HUNG_UP = 3
 
 
 class Unreachable(SourceError):
     """No broker answers; it may again later."""
-
-
-def streams_of(settings: KafkaSettings) -> dict[str, Stream]:
-    """Return the stream of each configured topic. Raises SettingsError when there is none, or one is in both."""
-    both = sorted(set(settings.orchestration_topics) & set(settings.authorization_topics))
-    if both:
-        raise SettingsError(
-            f"kafka.authorization_topics: {both[0]!r} is in kafka.orchestration_topics too; name it in one of them"
-        )
-    streams: dict[str, Stream] = dict.fromkeys(settings.orchestration_topics, "orchestration")
-    streams |= dict.fromkeys(settings.authorization_topics, "authorization")
-    if not streams:
-        raise SettingsError(
-            "kafka.orchestration_topics and kafka.authorization_topics are both empty: name a topic"
-        )
-    return streams
 
 
 def connect(settings: KafkaSettings, fetch_bytes: int) -> Any:
@@ -57,12 +43,18 @@ def connect(settings: KafkaSettings, fetch_bytes: int) -> Any:
         made.append(KafkaNetClient(**options))
         return made[0]
 
+    def give_up() -> None:
+        for client in made:
+            client._manager.closed = True  # noqa: SLF001 - it tries until the time is up, whatever the reason
+
+    causes = _Causes(len(settings.bootstrap_servers), settings.security_protocol.startswith("SASL"), give_up)
     try:
-        with _heard_causes() as causes:
+        with _heard(causes):
             return KafkaConsumer(
                 bootstrap_servers=settings.bootstrap_servers,
                 client_id=settings.client_id,
                 group_id=settings.group_id,
+                group_instance_id=settings.group_instance_id,
                 enable_auto_commit=False,
                 auto_offset_reset="none",
                 isolation_level="read_committed",
@@ -71,100 +63,111 @@ def connect(settings: KafkaSettings, fetch_bytes: int) -> Any:
                 session_timeout_ms=int(session),
                 heartbeat_interval_ms=int(max(50, min(3000, session / 6))),
                 bootstrap_timeout_ms=int(REACH_SECONDS * 1000),
+                metadata_max_age_ms=int(settings.metadata_refresh.total_seconds() * 1000),
                 reconnect_backoff_max_ms=2000,
                 fetch_max_bytes=min(MAX_FETCH, fetch_bytes),
                 max_partition_fetch_bytes=min(MAX_PART_FETCH, fetch_bytes),
                 metrics_enabled=False,
                 kafka_client=make_client,
-                **_security(settings),
+                **security(settings),
             )
     except (kafka_errors.KafkaError, ValueError, OSError) as error:
         for client in made:
+            client._manager.closed = False  # noqa: SLF001 - or closing would do nothing
             client.close()
-        cause = error
+        cause: BaseException = error
         if isinstance(error, kafka_errors.KafkaTimeoutError):
-            cause = next((each for each in causes if not getattr(each, "retriable", False)), error)
-            if settings.security_protocol.startswith("SASL") and any(
-                "disconnected" in str(e) for e in causes
-            ):
-                # The client misses the broker's refusal, which comes right before the connection is closed.
-                cause = kafka_errors.SaslAuthenticationFailedError()
+            cause = causes.found or error
         raise explain(cause, settings) from error
 
 
 class _Causes(logging.Filter):
-    """Collects the errors that log records speak of, and lets none of the records through."""
+    """Hears from the client's log why it could not connect, and lets none of the records through.
 
-    def __init__(self) -> None:
+    The client says so there only, tries again, and raises in the end that the time was up. When every server has
+    given a reason that will not pass by itself, `give_up` is called.
+    """
+
+    def __init__(self, servers: int, sasl: bool, give_up: Callable[[], None]) -> None:
         super().__init__()
-        self.found: list[Exception] = []
+        self._servers, self._sasl, self._give_up = servers, sasl, give_up
+        self._final: set[object] = set()
+        self._hung_up: dict[object, int] = {}
+        self.found: BaseException | None = None
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            self.found += (each for each in record.args if isinstance(each, Exception))
+        if isinstance(record.args, tuple) and len(record.args) > 1 and isinstance(record.args[1], Exception):
+            self._hear(record.args[0], record.args[1])
         return False
+
+    def _hear(self, server: object, error: Exception) -> None:
+        cause = root(error)
+        if self._sasl and "disconnected" in str(error):
+            # The client misses the broker's refusal, which comes right before the connection is closed.
+            self._hung_up[server] = self._hung_up.get(server, 0) + 1
+            if self._hung_up[server] < HUNG_UP:
+                return
+            cause = kafka_errors.SaslAuthenticationFailedError()
+        if _passes(cause):
+            return
+        self.found = cause
+        self._final.add(server)
+        if len(self._final) >= self._servers:
+            self._give_up()
 
 
 @contextmanager
-def _heard_causes() -> Iterator[list[Exception]]:
-    """Hear why the client could not connect: it says so in its log only, and raises that the time was up."""
-    said, causes = logging.getLogger("kafka.net.manager"), _Causes()
+def _heard(causes: _Causes) -> Iterator[None]:
+    said = logging.getLogger("kafka.net.manager")
     level = said.level
     said.setLevel(logging.WARNING)
     said.addFilter(causes)
     try:
-        yield causes.found
+        yield
     finally:
         said.removeFilter(causes)
         said.setLevel(level)
 
 
-def _security(settings: KafkaSettings) -> dict[str, Any]:
-    options: dict[str, Any] = {"security_protocol": settings.security_protocol}
-    if settings.security_protocol.startswith("SASL"):
-        if settings.sasl_mechanism is None or settings.username is None:
-            raise SettingsError(
-                "kafka.security_protocol is SASL: set kafka.sasl_mechanism and kafka.username too"
-            )
-        options |= {
-            "sasl_mechanism": settings.sasl_mechanism,
-            "sasl_plain_username": settings.username,
-            "sasl_plain_password": _password(settings),
-        }
-    if settings.security_protocol.endswith("SSL"):
-        for key, option in (
-            ("ca_file", "ssl_cafile"),
-            ("certificate_file", "ssl_certfile"),
-            ("key_file", "ssl_keyfile"),
-        ):
-            file = getattr(settings, key)
-            if file is not None:
-                if not file.is_file():
-                    raise SettingsError(f"kafka.{key}: there is no file {file}")
-                options[option] = str(file)
-    return options
+def root(error: BaseException) -> BaseException:
+    """The TLS error, or ours, that lies behind an error of the client; else that error itself."""
+    seen: list[BaseException] = []
+    todo: list[object] = [error]
+    while todo:
+        each = todo.pop()
+        if not isinstance(each, BaseException) or each in seen:
+            continue
+        if isinstance(each, ssl.SSLError | CounterfoilError):
+            return each
+        seen.append(each)
+        todo += [each.__context__, each.__cause__, *each.args]
+    return error
 
 
-def _password(settings: KafkaSettings) -> str:
-    if settings.password is not None:
-        return settings.password.get_secret_value()
-    if settings.password_file is None:
-        raise SettingsError(
-            "kafka.username is set: set kafka.password_file, or COUNTERFOIL_KAFKA__PASSWORD, too"
-        )
-    try:
-        return settings.password_file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"kafka.password_file: {settings.password_file} cannot be read: {error}"
-        ) from error
+def _passes(error: BaseException) -> bool:
+    """Whether an error may be gone at the next try."""
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return True
+    if isinstance(error, ssl.SSLError | CounterfoilError):
+        return False
+    return isinstance(error, OSError) or bool(getattr(error, "retriable", False))
 
 
-def explain(error: Exception, settings: KafkaSettings) -> SourceError | SettingsError:
+def explain(error: BaseException, settings: KafkaSettings) -> SourceError | SettingsError:
     """Turn the client's error into one line that says what to do next."""
     at = addresses(settings)
-    match error:
+    cause = root(error)
+    match cause:
+        case SourceError() | SettingsError():
+            return cause
+        case ssl.SSLError():
+            return SourceError(_tls(cause, at))
         case kafka_errors.SaslAuthenticationFailedError():
+            if settings.sasl_mechanism == "OAUTHBEARER":
+                return SourceError(
+                    f"the broker at {at} refused the token: check kafka.oauth_token_file or kafka.oauth_token_url,"
+                    " and whom the token is for"
+                )
             return SourceError(
                 f"the broker at {at} refused the user {settings.username!r}: check kafka.username,"
                 " kafka.sasl_mechanism and the password"
@@ -173,15 +176,26 @@ def explain(error: Exception, settings: KafkaSettings) -> SourceError | Settings
             return SettingsError(
                 f"kafka.sasl_mechanism: the broker at {at} does not take {settings.sasl_mechanism}"
             )
-        case ssl.SSLError():
+        case kafka_errors.GroupAuthorizationFailedError():
             return SourceError(
-                f"the broker at {at} and this client agree on no TLS connection ({error.reason or error}): check"
-                " kafka.ca_file, kafka.certificate_file and kafka.security_protocol"
+                f"the broker at {at} does not let this user read as the group {settings.group_id!r}: give it Read on"
+                " that group, or set kafka.group_id to one that it may use"
+            )
+        case kafka_errors.TopicAuthorizationFailedError():
+            told = cause.args[0] if cause.args else ()
+            names = ", ".join(sorted(map(repr, [told] if isinstance(told, str) else told)))
+            return SourceError(
+                f"the broker at {at} does not let this user read the topic {names}: give it Read and Describe on it"
             )
         case kafka_errors.AuthorizationError():
             return SourceError(
                 f"the broker at {at} does not let this user read: it needs Read and Describe on the topics and"
                 f" Read on the group {settings.group_id!r} ({error})"
+            )
+        case kafka_errors.FencedInstanceIdError():
+            return SourceError(
+                f"another process is the member {settings.group_instance_id!r} of the group {settings.group_id!r} now:"
+                " give each process a kafka.group_instance_id of its own"
             )
         case kafka_errors.InvalidSessionTimeoutError():
             return SettingsError(
@@ -189,9 +203,44 @@ def explain(error: Exception, settings: KafkaSettings) -> SourceError | Settings
             )
         case OSError():
             return Unreachable(_silent(at))
-        case kafka_errors.KafkaError() if error.retriable:
+        case kafka_errors.KafkaError() if cause.retriable:
             return Unreachable(_silent(at))
     return SourceError(f"Kafka at {at}: {error}")
+
+
+def _tls(error: ssl.SSLError, at: str) -> str:
+    """Say who turned whom away, and why."""
+    said = str(error).upper()
+    if isinstance(error, ssl.SSLCertVerificationError):
+        match error.verify_code:
+            case 10:
+                return f"the certificate of the broker at {at} has expired: have it renewed, or check this machine's clock"
+            case 9:
+                return f"the certificate of the broker at {at} is not valid yet: check this machine's clock"
+            case 62 | 64:
+                return (
+                    f"the certificate of the broker at {at} is for another name: name the brokers in"
+                    " kafka.bootstrap_servers as their certificates do, or set kafka.check_hostname = false"
+                )
+            case 18 | 19 | 20 | 21:
+                return (
+                    f"the certificate of the broker at {at} was signed by none that this client trusts: set"
+                    " kafka.ca_file to the certificate authority of the brokers"
+                )
+        return f"the certificate of the broker at {at} is not accepted ({error.verify_message}): check kafka.ca_file"
+    if "ALERT" in said:
+        alert = (error.reason or said).rpartition("ALERT_")[2].replace("_", " ").lower()
+        if "certificate" in alert or "ca" in alert.split():
+            return (
+                f"the broker at {at} does not accept this client's certificate ({alert}): check that"
+                " kafka.certificate_file is there, has not expired and is signed by an authority that the broker trusts"
+            )
+    if any(words in said for words in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")):
+        return f"the broker at {at} speaks no TLS at that port: check kafka.security_protocol and kafka.bootstrap_servers"
+    return (
+        f"the broker at {at} and this client agree on no TLS connection ({error.reason or error}): check"
+        " kafka.ca_file, kafka.certificate_file and kafka.security_protocol"
+    )
 
 
 def _silent(at: str) -> str:

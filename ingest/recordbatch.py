@@ -21,7 +21,7 @@ import zstandard
 from kafka import errors as kafka_errors
 from kafka.consumer.fetcher import Fetcher
 from kafka.protocol.consumer import IsolationLevel
-from lz4.frame import LZ4FrameDecompressor  # type: ignore[import-untyped]
+from lz4.frame import LZ4FrameDecompressor
 
 from ingest.batch import Chunk
 
@@ -66,6 +66,7 @@ class WholeBatch:
         """Keep it; nothing is decompressed yet. `offset` is that of the last record, as the client wants it."""
         self._batch = batch
         self.offset: int = batch.last_offset
+        self.first: int = batch.base_offset
 
     def columns(self, where: object) -> Chunk:
         """Split it. A batch that cannot be split is one record, its bytes, at the batch's first offset.
@@ -141,7 +142,7 @@ def split(data: bytes, count: int, base_offset: int, base_time: int, at_append: 
     chunk = Chunk(0)
     offset, value, key, headers, time_us = chunk.offset, chunk.value, chunk.key, chunk.headers, chunk.time_us
     numbers: list[int] = [0] * 5
-    position = size = 0
+    position = 0
     last = -1
     fixed = microseconds(at_append) if at_append is not None else None
     for _ in range(count):
@@ -175,7 +176,6 @@ def split(data: bytes, count: int, base_offset: int, base_time: int, at_append: 
         if length >= 0:
             value.append(data[position : position + length])
             position += length
-            size += length
         else:
             value.append(None)
         number = data[position]
@@ -189,7 +189,7 @@ def split(data: bytes, count: int, base_offset: int, base_time: int, at_append: 
             raise ValueError(f"record {len(offset) - 1} does not end where it says")
     if position != len(data):
         raise ValueError(f"{len(data) - position} bytes are left after the last record")
-    chunk.size = size
+    chunk.size = len(data)
     return chunk
 
 

@@ -58,7 +58,9 @@ class Version:
 
 
 @dataclass(frozen=True)
-class _File:
+class File:
+    """An active file: its path within the table, its size in bytes, its event date."""
+
     path: str
     size: int
     day: str
@@ -78,7 +80,7 @@ def compact(
     schema = schema.remove(schema.get_field_index(PARTITION))
     removed = added = read = 0
     version = None
-    for group in _groups(handle, target_bytes):
+    for group in groups(handle, target_bytes):
         merged = write_file(
             place,
             table.name,
@@ -89,9 +91,9 @@ def compact(
             new_rows=False,
         )
 
-        def plan(newest: DeltaTable, group: list[_File] = group, merged: object = merged) -> Changes | None:
-            active = {file.path for file in _active(newest)}
-            if not active.issuperset(file.path for file in group):
+        def plan(newest: DeltaTable, group: list[File] = group, merged: object = merged) -> Changes | None:
+            there = {file.path for file in active(newest)}
+            if not there.issuperset(file.path for file in group):
                 return None
             now = time.time_ns() // 1_000_000
             return Changes(
@@ -118,7 +120,7 @@ def expire(committer: Committer, table: Table, handle: DeltaTable, older_than: t
     than that. Afterwards versions from before a compaction older than that can no longer be read.
     """
     place = committer.place
-    least = max(file_retention(handle.metadata().configuration), SAFE_FILE_RETENTION)
+    least = least_retention(handle)
     if older_than < least:
         raise LakeError(
             f"{table.name} keeps files for {least.days} days, which readers and writers rely on: "
@@ -126,7 +128,7 @@ def expire(committer: Committer, table: Table, handle: DeltaTable, older_than: t
         )
     # Told apart from deleting, since deltalake's own deletion would write two versions of its own past
     # the protocol.
-    doomed = handle.vacuum(retention_hours=-(-older_than // timedelta(hours=1)), dry_run=True, full=True)
+    doomed = past_keeping(handle, older_than)
     remove_files(place, table.name, doomed)
     _remove_leftovers(place, table.name, older_than)
     if doomed:
@@ -134,6 +136,17 @@ def expire(committer: Committer, table: Table, handle: DeltaTable, older_than: t
     write_checkpoint(place, table.name)  # entries may go only where a checkpoint stands for them
     DeltaTable(place.table_url(table.name), storage_options=place.options()).cleanup_metadata()
     return ExpireResult(len(doomed), older_than)
+
+
+def least_retention(handle: DeltaTable) -> timedelta:
+    """How long files that were replaced must stay: what the table says, and a week at least."""
+    return max(file_retention(handle.metadata().configuration), SAFE_FILE_RETENTION)
+
+
+def past_keeping(handle: DeltaTable, older_than: timedelta) -> list[str]:
+    """The files that no version of the last `older_than`, rounded up to hours, needs; nothing is deleted."""
+    hours = -(-older_than // timedelta(hours=1))
+    return list(handle.vacuum(retention_hours=hours, dry_run=True, full=True))
 
 
 def history(place: Place, name: str, limit: int | None) -> list[Version]:
@@ -157,11 +170,11 @@ def history(place: Place, name: str, limit: int | None) -> list[Version]:
     return found
 
 
-def _active(handle: DeltaTable) -> list[_File]:
+def active(handle: DeltaTable) -> list[File]:
     """The active files, oldest first, so that rows stay in the order in which they came."""
     actions = pa.table(handle.get_add_actions(flatten=True))
     found = [
-        (written, _File(path, size, day.isoformat()))
+        (written, File(path, size, day.isoformat()))
         for path, size, written, day in zip(
             actions["path"].to_pylist(),
             actions["size_bytes"].to_pylist(),
@@ -173,27 +186,27 @@ def _active(handle: DeltaTable) -> list[_File]:
     return [file for _, file in sorted(found, key=lambda pair: (pair[0], pair[1].path))]
 
 
-def _groups(handle: DeltaTable, target_bytes: int) -> list[list[_File]]:
+def groups(handle: DeltaTable, target_bytes: int) -> list[list[File]]:
     """Two or more files of one date that together stay below the target."""
-    small: dict[str, list[_File]] = {}
-    for file in _active(handle):
+    small: dict[str, list[File]] = {}
+    for file in active(handle):
         if file.size < target_bytes // 2:
             small.setdefault(file.day, []).append(file)
-    groups: list[list[_File]] = []
+    found: list[list[File]] = []
     for _, files in sorted(small.items()):
-        group: list[_File] = []
+        group: list[File] = []
         size = 0
         for file in files:
             if group and size + file.size > target_bytes:
-                groups.append(group)
+                found.append(group)
                 group, size = [], 0
             group.append(file)
             size += file.size
-        groups.append(group)
-    return [group for group in groups if len(group) > 1]
+        found.append(group)
+    return [group for group in found if len(group) > 1]
 
 
-def _batches(place: Place, name: str, group: list[_File], schema: pa.Schema) -> Iterator[pa.Table]:
+def _batches(place: Place, name: str, group: list[File], schema: pa.Schema) -> Iterator[pa.Table]:
     """The rows of the files in row-group-sized tables of the stored schema; columns an older file lacks are
     null."""
     files = filesystem(place, name)

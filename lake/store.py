@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from deltalake.exceptions import DeltaError
 
-from lake import maintain, recovery, snapshot
+from lake import follow, maintain, recovery, snapshot, survey
 from lake.append import NEVER, append
-from lake.commit import Committer, first_line
+from lake.commit import Committer, first_line, write_checkpoint
 from lake.durable import make_folder
 from lake.place import Place, locate
 from lake.retention import Retention
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from lake.maintain import CompactResult, ExpireResult, Version
     from lake.snapshot import Snapshot
+    from lake.survey import Survey
     from schemas.settings import LakeSettings
     from schemas.table import Table
 
@@ -127,6 +128,27 @@ class Lake:
         """The table's versions, newest first, as far as the log is kept."""
         with _one_line(f"read {table.name} in {self.url}"):
             return maintain.history(self._place, table.name, limit)
+
+    def added_since(self, table: Table, version: int | None) -> tuple[int | None, list[str]]:
+        """The newest version, and the files with rows that came after `version`: see `lake.follow`."""
+        with _one_line(f"read {table.name} in {self.url}"):
+            return follow.added_since(self._place, table.name, version)
+
+    def survey(self, table: Table, *, older_than: timedelta | None = None) -> Survey | None:
+        """How a table's files stand, and what compaction and expiry would do; None where there is no table."""
+        handle = self._handle(table)
+        if handle is None:
+            return None
+        with _one_line(f"read {table.name} in {self.url}"):
+            return survey.survey(handle, older_than)
+
+    def checkpoint(self, table: Table) -> None:
+        """Sum up the table's log, so that opening it reads little; nothing where there is no table."""
+        self._writable()
+        if self._handle(table) is None:
+            return
+        with _one_line(f"sum up the log of {table.name} in {self.url}"):
+            write_checkpoint(self._place, table.name)
 
     def compact(self, table: Table, *, target_bytes: int = maintain.TARGET_BYTES) -> CompactResult:
         """Rewrite small files into large ones, beside readers and writers: see `lake.maintain.compact`."""

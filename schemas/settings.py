@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -61,8 +62,20 @@ def _size(value: object) -> object:
     return value
 
 
+def _start(value: object) -> object:
+    """Read a time with a zone, where it is not one of the two words."""
+    if value in ("earliest", "latest"):
+        return value
+    with suppress(ValueError):
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if isinstance(found, datetime) and found.tzinfo is not None:
+            return found
+    raise ValueError("give 'earliest', 'latest', or a time with its zone such as '2026-11-24T10:00:00Z'")
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
+Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_start)]
 Level = Literal["informational", "low", "medium", "high", "critical"]
 
 
@@ -86,19 +99,38 @@ class KafkaSettings(Section):
 
     bootstrap_servers: list[str] = ["localhost:9092"]
     group_id: str = "counterfoil"
+    group_instance_id: str | None = Field(None, pattern=r"^[A-Za-z0-9._-]{1,249}$")
     client_id: str = "counterfoil"
     orchestration_topics: list[str] = ["agent.orchestration"]
     authorization_topics: list[str] = ["agent.authorization"]
-    start: Literal["earliest", "latest"] = "earliest"
+    start: Start = "earliest"
     session_timeout: Duration = timedelta(seconds=45)
+    metadata_refresh: Duration = Field(timedelta(seconds=60), ge=timedelta(seconds=1))
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
     username: str | None = None
     password: SecretStr | None = None
     password_file: Path | None = None
+    oauth_token_file: Path | None = None
+    oauth_token_url: str | None = Field(None, pattern=r"^https?://")
+    oauth_scope: str | None = None
+    oauth_ca_file: Path | None = None
     ca_file: Path | None = None
+    check_hostname: bool = True
     certificate_file: Path | None = None
     key_file: Path | None = None
+    key_password: SecretStr | None = None
+    key_password_file: Path | None = None
+
+    @field_validator("orchestration_topics", "authorization_topics")
+    @classmethod
+    def _patterns_compile(cls, value: list[str]) -> list[str]:
+        for name in value:
+            try:
+                re.compile(name if name.startswith("^") else "")
+            except re.error as error:
+                raise ValueError(f"{name!r} is not a regular expression: {error}") from error
+        return value
 
 
 class IngestSettings(Section):
@@ -113,6 +145,8 @@ class IngestSettings(Section):
     oldest: str = "2000-01-01"
     formats: dict[str, str] = {}
     formats_by_type: dict[str, str] = {}
+    metrics_address: str = "127.0.0.1"
+    metrics_port: int | None = Field(None, ge=0, le=65535)
 
 
 class PrincipalPattern(Section):

@@ -23,4 +23,4 @@ def command(*, address: str | None, port: int | None, settings: Settings) -> Non
     """
     from dashboards.serve import serve
 
-    serve(settings, address=address, port=port)
+    serve(settings, address=address, port=port, announce=click.echo)

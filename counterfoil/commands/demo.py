@@ -57,7 +57,7 @@ def command(folder: Path, *, dashboard: bool) -> None:
         _say("5  Dashboard (Ctrl-C ends it)")
         from dashboards.serve import serve
 
-        serve(settings)
+        serve(settings, announce=click.echo)
     else:
         click.echo(f"  counterfoil dashboard --config {config}")
 

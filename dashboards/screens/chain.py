@@ -14,6 +14,7 @@ from dashboards.words import LEVEL_MARKS, clock, counted, duration, one_line, vi
 
 MOST_TRACES, MOST_STEPS = 500, 400
 HIGHEST = 26 * ROW_HEIGHT
+_FIRST, _SEEN = "first_step", "step_seen"
 
 
 def main() -> None:
@@ -81,7 +82,7 @@ def _run_in_words(trace_id: str, trace: dict[str, Any] | None) -> str:
         else "no findings",
         clock(trace["start_time"])[:-4],
         one_line(trace["tenant_id"], cut=30),
-        f"{counted(trace['agents'], 'agent')}, {counted(trace['actions'], 'action')}",
+        f"{counted(trace['agents'], 'acting agent')}, {counted(trace['actions'], 'action')}",
         one_line(trace_id, cut=40),
     ]
     return " · ".join(parts)
@@ -110,18 +111,17 @@ def _summary(trace_id: str, steps: list[dict[str, Any]]) -> None:
 def _sequence(trace_id: str, layout: Layout, steps: list[dict[str, Any]]) -> str:
     """The chart; returns the event id of the chosen step."""
     known = {step["event_id"] for step in steps}
-    # What is selected at first is part of the chart: were it to follow the clicks, each would draw it anew.
-    memory = f"first-step-{data.shown().key}-{trace_id}"
     named = st.query_params.get("step")
-    if memory not in st.session_state:
-        worst = next((step["event_id"] for step in steps if is_danger(step)), steps[0]["event_id"])
-        st.session_state[memory] = named if named in known else worst
-    first = str(st.session_state[memory])
+    first, entry = _first_step(trace_id, named if named in known else None, steps)
     chart = draw(layout, dark=is_dark(), chosen=first)
     tall = ROW_HEIGHT * layout.height + 60
     with st.container(height=HIGHEST if tall > HIGHEST else "content", border=tall > HIGHEST):
         event: Any = st.altair_chart(
-            chart, key=f"chain-{data.shown().key}-{trace_id}", on_select="rerun", selection_mode=SELECTION
+            chart,
+            key=f"chain-{data.shown().key}-{trace_id}-{entry}",
+            on_select="rerun",
+            selection_mode=SELECTION,
+            alt="The run as a sequence: a row per step, a column per agent.",
         )
     if layout.height > HEADER_EVERY:
         st.caption("Scroll within the chart; the agents' names come again every 20 rows.")
@@ -129,8 +129,24 @@ def _sequence(trace_id: str, layout: Layout, steps: list[dict[str, Any]]) -> str
     chosen = clicked[0].get("event_id") if clicked else None
     if chosen in known:
         if named != chosen:
+            st.session_state[_SEEN] = (trace_id, chosen)
             st.query_params.from_dict({"trace": trace_id, "step": str(chosen)})
         return str(chosen)
+    return first
+
+
+def _first_step(trace_id: str, named: str | None, steps: list[dict[str, Any]]) -> tuple[str, int]:
+    """The step that is selected at first, and how often that was asked for.
+
+    It is part of the chart, so it stays while the visitor clicks (else each click would draw the chart anew), and
+    changes when the address names another run or, not by a click, another step.
+    """
+    if st.session_state.get(_SEEN) != (trace_id, named) or _FIRST not in st.session_state:
+        worst = next((step["event_id"] for step in steps if is_danger(step)), steps[0]["event_id"])
+        entry = st.session_state.get(_FIRST, ("", 0))[1] + 1
+        st.session_state[_FIRST] = (named or worst, entry)
+        st.session_state[_SEEN] = (trace_id, named)
+    first: tuple[str, int] = st.session_state[_FIRST]
     return first
 
 

@@ -99,7 +99,8 @@ def _coverage() -> None:
         column.caption(
             f"{stream} · {f'complete until {clock(until)[:-4]} UTC' if until else 'never complete'}"
         )
-        column.altair_chart(calendar([hour for hour in hours if hour["stream"] == stream], dark=is_dark()))
+        chart = calendar([hour for hour in hours if hour["stream"] == stream], dark=is_dark())
+        column.altair_chart(chart, alt=f"Coverage of the {stream} stream: a row per day, a column per hour.")
     letters = " · ".join(
         f"{letter or 'no letter'}: {means.split(': ')[0]}" for letter, means in STATUSES.values()
     )
@@ -111,7 +112,7 @@ def _sources(lag: pa.Table) -> None:
         st.caption("No source has been read yet.")
         return
     config = {
-        "source_topic": _text("topic or file", 170),
+        "source_topic": _text("topic or file", 140),
         "source_partition": _number("part", 45),
         "lag": _number("behind", 60),
         "caught_up": st.column_config.CheckboxColumn("at its end", width=70),
@@ -128,8 +129,8 @@ def _tables() -> None:
         {
             "table": name,
             "rows": data.shown().count(name),
-            "newest_time": newest[name]["newest_time"],
-            "ingest_time": newest[name]["ingest_time"],
+            "newest_time": newest.get(name, {}).get("newest_time"),
+            "ingest_time": newest.get(name, {}).get("ingest_time"),
         }
         for name in TABLES
     ]

@@ -68,6 +68,7 @@ def _bars(judged: list[dict[str, Any]]) -> dict[str, Any]:
         key=f"privileges-{data.shown().key}",
         on_select="rerun",
         selection_mode=SELECTION,
+        alt="Permissions held and used, a bar per agent; the table below has the figures.",
     )
     if len(judged) > BARS:
         st.caption(f"The {BARS} agents with most unused of {len(judged):,}; the table below has all.")

@@ -13,7 +13,7 @@ from uuid import UUID
 from ingest.formats.attributes import attributes_text
 from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
 from ingest.formats.handoff import is_handoff, target_of
-from ingest.formats.langsmith_times import of_dotted_order, read_naive_time
+from ingest.formats.langsmith_times import Order, of_dotted_order, read_naive_time
 from ingest.formats.toolcall import read_arguments, tool_columns
 from ingest.jsonrecord import cut, kind_of, name_of, object_of, parse, required_text, text_of
 from ingest.secrets import mask
@@ -103,7 +103,8 @@ class LangSmith:
         return {**row, **self._chain(run, row)}
 
     def _common(self, run: dict[str, Any], run_id: str) -> dict[str, Any]:
-        order = of_dotted_order(run.get("dotted_order"))
+        told = run.get("trace_id") and run.get("parent_run_id") and run.get("start_time")
+        order = Order() if told else of_dotted_order(run.get("dotted_order"))
         trace = text_of(run.get("trace_id")) or order.trace or (None if order.parent else run_id)
         metadata = object_of(object_of(_json(run.get("extra"))).get("metadata"))
         owner = self._mapping.owner(metadata)
@@ -159,7 +160,7 @@ class LangSmith:
         """The status, and the kind of error if it is one."""
         error = text_of(run.get("error"))
         message = object_of(_json(run.get("outputs"))).get("output")
-        content = object_of(message).get("content") if isinstance(message, dict) else message
+        content = object_of(message).get("content") if isinstance(message, dict) else _words(message)
         if run.get("run_type") == "tool" and (self._mapping.refused(content) or self._mapping.refused(error)):
             return "rejected", None
         if error is not None and error.startswith(_INTERRUPTS):
@@ -248,6 +249,13 @@ def _goto(output: object) -> str | None:
     # Only the very end counts: what stands before it may be words of a model.
     found = list(_GOTO.finditer(output[-_COMMAND_END:]))
     return found[-1][1] if found and output.endswith(found[-1][0]) else None
+
+
+def _words(message: object) -> object:
+    """A message's words, where a tracer wrote down the message as Python shows it: content='…' name='…'."""
+    if isinstance(message, str) and message.startswith(("content='", 'content="')):
+        return message[len("content='") :]
+    return message
 
 
 def _inputs(given: object) -> object:

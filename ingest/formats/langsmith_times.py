@@ -45,6 +45,6 @@ def read_naive_time(value: object, path: str) -> datetime | None:
 
 def _time(digits: str) -> datetime | None:
     try:
-        return datetime.strptime(digits.ljust(21, "0"), "%Y%m%dT%H%M%S%f").replace(tzinfo=UTC)
+        return datetime.fromisoformat(f"{digits[:15]}.{digits[15:].ljust(6, '0')}").replace(tzinfo=UTC)
     except ValueError:
         return None

@@ -111,7 +111,7 @@ _decode_keys = msgspec.json.Decoder(
 def is_plain(value: bytes) -> bool:
     """Whether a record is of the native format beyond doubt, by its keys; much quicker than asking all readers."""
     try:
-        keys = _decode_keys(value)
+        keys: Any = _decode_keys(value)
     except DECODE_ERRORS:
         return False
     return bool((keys.event_id and keys.event_time) or (keys.decision_id and keys.decision_time))

@@ -54,7 +54,7 @@ class Opa:
     def __init__(self, mapping: Mapping) -> None:
         """What input and result hold is read by `mapping`."""
         self._mapping = mapping
-        self._at = {column: Pointers(value) for column, value in mapping.opa.model_dump().items()}
+        self._pointers = Pointers(mapping.opa.model_dump())
 
     def claims(self, headers: Headers) -> bool:  # noqa: ARG002 - OPA writes to no broker itself
         """Never: OPA sets no header."""
@@ -91,8 +91,10 @@ class Opa:
         time = read_time(entry.get("timestamp"), "$.timestamp")
         hidden = [path_of(p) for key in ("erased", "masked") for p in list_of(entry.get(key)) if text_of(p)]
 
+        said = self._pointers.values(entry, hidden)
+
         def find(column: str, read: Callable[[Any], Any] = name_of) -> Any:
-            return self._at[column].first(entry, read, hidden)
+            return _first(said.get(column, ()), read)
 
         principal_id, principal_type = find("principal"), find("principal_type")
         agent = self._mapping.agent_of(principal_id, principal_type)
@@ -107,7 +109,7 @@ class Opa:
             "decision_id": f"{decision_id}#0",
             "source_decision_id": decision_id,
             "decision_time": time,
-            **self._answer(entry, hidden),
+            **_answer(entry, said, hidden),
             "principal_id": principal_id,
             "principal_type": principal_type,
             "agent_id": agent.id,
@@ -137,28 +139,38 @@ class Opa:
             "attributes": _attributes(entry, hidden),
         }
 
-    def _answer(self, entry: dict[str, Any], hidden: list[Path]) -> dict[str, Any]:
-        error = entry.get("error")
-        if error:
-            failed = error if isinstance(error, str) else object_of(error).get("message")
-            return no_answer(short(failed) or "the PDP reports an error")
-        answer = self._at["decision"].first(entry, _word, hidden)
-        if answer is not None:
-            reason = short(self._at["reason"].first(entry, text_of, hidden))
-            return {"decision": answer, "reason": reason}
-        unknown = {"decision": "indeterminate", "determination": None}
-        if any(part[:1] == ("result",) for part in hidden):
-            return {**unknown, "reason": "the PDP's mask policy hides the result"}
-        if entry.get("result") is None:
-            return {
-                **unknown,
-                "determination": "undefined",
-                "reason": "the policy gave no result for this input",
-            }
+
+def _answer(entry: dict[str, Any], said: dict[str, list[Any]], hidden: list[Path]) -> dict[str, Any]:
+    error = entry.get("error")
+    if error:
+        failed = error if isinstance(error, str) else object_of(error).get("message")
+        return no_answer(short(failed) or "the PDP reports an error")
+    answer = _first(said.get("decision", ()), _word)
+    if answer is not None:
+        reason = short(_first(said.get("reason", ()), text_of))
+        return {"decision": answer, "reason": reason}
+    unknown = {"decision": "indeterminate", "determination": None}
+    if any(part[:1] == ("result",) for part in hidden):
+        return {**unknown, "reason": "the PDP's mask policy hides the result"}
+    if entry.get("result") is None:
         return {
             **unknown,
-            "reason": f"the result is {kind_of(entry['result'])} without an answer at mapping.opa.decision",
+            "determination": "undefined",
+            "reason": "the policy gave no result for this input",
         }
+    return {
+        **unknown,
+        "reason": f"the result is {kind_of(entry['result'])} without an answer at mapping.opa.decision",
+    }
+
+
+def _first(values: Sequence[Any], read: Callable[[Any], Any]) -> Any:
+    """What `read` makes of the first value that it makes something of; None where there is none."""
+    for value in values:
+        found = read(value)
+        if found is not None:
+            return found
+    return None
 
 
 def _entries(value: bytes) -> list[Any]:

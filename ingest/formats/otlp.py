@@ -116,6 +116,7 @@ def _read(
 
 def _check_size(spans: list[tuple[Origin, Any]], maker: SpanRows) -> None:
     """Raise RecordError where the rows would be far larger than the record."""
-    sizes = {id(origin): maker.repeated_bytes(origin) for origin, _ in spans}
+    origins = {id(origin): origin for origin, _ in spans}
+    sizes = {place: maker.repeated_bytes(origin) for place, origin in origins.items()}
     if sum(sizes[id(origin)] for origin, _ in spans) > _MOST_BYTES:
         raise RecordError("too_many_events", "its spans repeat a resource of many megabytes: shorten it")

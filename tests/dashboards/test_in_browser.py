@@ -78,9 +78,13 @@ def test_from_the_queue_to_the_details_to_the_chain_to_a_step(page: Page, addres
     drawing.wait_for()
     box = drawing.bounding_box()
     assert box is not None
-    drawing.click(position={"x": box["width"] / 2, "y": box["height"] - 18})  # the last row
+    drawing.click(position={"x": box["width"] / 2, "y": box["height"] - 36})  # the last row
     page.get_by_text("The decision had expired.").wait_for()
     assert "step=e-0013" in page.url
+
+    drawing.click(position={"x": box["width"] / 2, "y": box["height"] - 36 - 4 * 27})  # four rows above
+    page.get_by_text("By the decision id that the action names.").wait_for()
+    assert "step=e-0011" in page.url
 
 
 def test_a_row_of_a_sorted_queue_opens_its_own_finding(page: Page, address: str) -> None:

@@ -207,6 +207,15 @@ class TestChain:
         assert "The newest decision was a deny, and it ran all the same." in said(app)
         assert "e-0005" in said(app)
 
+    def test_another_step_named_later_is_shown(
+        self, open_app: Callable[..., AppTest], small_lake: Path
+    ) -> None:
+        app = open_app(small_lake, "chain", trace=CASES, step="e-0005")
+        app.query_params["step"] = "e-0013"
+        app.run()
+
+        assert "The decision had expired." in said(app)
+
     def test_a_handoff_shows_the_decisions_on_both_sides(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -13,14 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ingest.batch import Pending
+from ingest.commit import PRIMARY, Committer
+from ingest.decode import Decoder
 from ingest.letters import Letters, Place, to_records
+from ingest.records import Records
 from ingest.replay import Chosen, replay
 from ingest.run import run_files
-from lake.store import Lake
-from schemas.errors import LakeError
+from lake.store import Lake, open_lake
+from schemas.errors import CommitConflict, LakeError
+from schemas.events import ORCHESTRATION_EVENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ingest.records import Headers
 
 PROCESS = Path(__file__).with_name("replay_process.py")
 EVENT_TABLES = ("orchestration_events", "authorization_decisions", "identity_events")
@@ -31,6 +39,7 @@ OPEN = (
 BEFORE = {"oldest": "2026-01-01"}
 AFTER = {"oldest": "2000-01-01"}
 OLD = "2025-06-01T10:00:00Z"
+RECORD_TIME = 1_764_000_000_000_000
 
 
 def old(record: bytes) -> bytes:
@@ -57,19 +66,28 @@ def places(look: Any) -> list[tuple[str, int, int, str]]:
 
 
 @pytest.fixture
-def ingest_lines(tmp_path: Path, make_settings: Any) -> Callable[..., Any]:
-    """Write records as lines of a file and ingest them with the settings given for `[ingest]`."""
+def ingest(make_settings: Any, look: Any) -> Callable[..., None]:
+    """Commit records of one partition as a member does, with the settings given for `[ingest]`."""
 
-    def run(records: list[bytes], **ingest: Any) -> Any:
-        file = tmp_path / "records.jsonl"
-        file.write_bytes(b"".join(record + b"\n" for record in records))
-        return run_files(make_settings(ingest=ingest or BEFORE), [file])
+    def run(values: list[bytes], **ingest: Any) -> None:
+        count = len(values)
+        headers: list[Headers] = [
+            (("content-type", b"application/cloudevents-batch+json"),) if value.startswith(b"[{") else ()
+            for value in values
+        ]
+        records = Records(
+            "orchestration", "agents", 2, list(range(count)), list(values), [b"key\xff"] * count, headers,
+            [RECORD_TIME] * count, count,
+        )  # fmt: skip
+        decoder = Decoder(make_settings(ingest=ingest or BEFORE))
+        committer = Committer(open_lake(look.url, create=True), decoder)
+        committer.commit(PRIMARY["orchestration"], [Pending(records, None)])
 
     return run
 
 
 def test_what_decodes_now_lands_with_the_coordinates_and_bytes_that_it_had(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
     records = [
         events.action("a0"),
@@ -77,10 +95,8 @@ def test_what_decodes_now_lands_with_the_coordinates_and_bytes_that_it_had(
         old(events.grant("g1")),
         old(events.decision("d1")),
     ]
-    ingest_lines(records)
-    before = look.sql(
-        "select source_topic, record_time, ingest_time from dead_letters order by source_offset"
-    )
+    ingest(records)
+    [(first_read,)] = look.sql("select distinct ingest_time from dead_letters")
 
     done = replay(make_settings(ingest=AFTER))
 
@@ -89,21 +105,17 @@ def test_what_decodes_now_lands_with_the_coordinates_and_bytes_that_it_had(
     assert done.rows == dict.fromkeys(EVENT_TABLES, 1)
     assert places(look) == [("a", 3, 0, "d1"), ("i", 2, 0, "g1"), ("o", 0, 0, "a0"), ("o", 1, 0, "a1")]
     [row] = look.sql(
-        "select source_topic, source_partition, raw, raw_sha256, record_time, ingest_time, event_time, event_date"
+        "select source_topic, source_partition, raw, raw_sha256, epoch_us(record_time), event_date, ingest_time"
         " from orchestration_events where event_id = 'a1'"
     )
-    assert row[:4] == (before[0][0], 0, records[1], hashlib.sha256(records[1]).digest())
-    assert row[4] == before[0][1]
-    assert row[5] > before[0][2]
-    assert row[6] == datetime.fromisoformat(OLD)
-    assert row[7] == datetime.fromisoformat(OLD).date()
+    assert row[:5] == ("agents", 2, records[1], hashlib.sha256(records[1]).digest(), RECORD_TIME)
+    assert row[5] == datetime.fromisoformat(OLD).date()
+    assert row[6] > first_read
     assert look.sql(OPEN) == []
 
 
-def test_a_second_replay_finds_nothing_to_do(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
-) -> None:
-    ingest_lines([old(events.action("a0"))])
+def test_a_second_replay_finds_nothing_to_do(ingest: Any, make_settings: Any, look: Any, events: Any) -> None:
+    ingest([old(events.action("a0"))])
     settings = make_settings(ingest=AFTER)
     replay(settings)
     again = replay(settings)
@@ -113,9 +125,9 @@ def test_a_second_replay_finds_nothing_to_do(
 
 
 def test_what_still_fails_stays_the_dead_letter_that_it_is(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
-    ingest_lines([b"{", old(events.action("a1")), b'{"what": "is this"}'])
+    ingest([b"{", old(events.action("a1")), b'{"what": "is this"}'])
     done = replay(make_settings(ingest=AFTER))
     again = replay(make_settings(ingest=AFTER))
 
@@ -125,7 +137,7 @@ def test_what_still_fails_stays_the_dead_letter_that_it_is(
 
 
 def test_a_record_is_replayed_as_a_whole_and_its_landed_rows_are_not_repeated(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
     # The bytes of the record stand on its first dead letter; here the second is asked for.
     record = batch(
@@ -135,7 +147,7 @@ def test_a_record_is_replayed_as_a_whole_and_its_landed_rows_are_not_repeated(
         old(events.decision("d3")),
         b'{"no": 1}',
     )
-    ingest_lines([record])
+    ingest([record])
     assert look.sql("select source_index, raw is null from dead_letters order by 1") == [
         (10_000, False), (30_000, True), (40_000, True),
     ]  # fmt: skip
@@ -152,10 +164,10 @@ def test_a_record_is_replayed_as_a_whole_and_its_landed_rows_are_not_repeated(
 
 
 def test_an_event_that_comes_to_light_and_fails_gets_a_dead_letter(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
     record = batch(events.action("a0"), b'{"no": 1}')
-    ingest_lines([record], max_record_bytes=len(record) - 1)
+    ingest([record], max_record_bytes=len(record) - 1)
     assert look.sql(OPEN) == [(0, 0, "too_large")]
 
     done = replay(make_settings())
@@ -170,10 +182,10 @@ def test_an_event_that_comes_to_light_and_fails_gets_a_dead_letter(
 
 
 def test_a_record_that_fails_as_a_whole_resolves_none_of_its_dead_letters(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
     record = batch(events.action("a0"), old(events.action("a1")))
-    ingest_lines([record])
+    ingest([record])
     done = replay(make_settings(ingest={"max_record_bytes": len(record) - 1}))
 
     assert done.resolved == {}
@@ -182,40 +194,26 @@ def test_a_record_that_fails_as_a_whole_resolves_none_of_its_dead_letters(
 
 
 def test_a_record_that_turns_out_to_hold_no_event_is_resolved(
-    ingest_lines: Any, make_settings: Any, look: Any
+    ingest: Any, make_settings: Any, look: Any
 ) -> None:
-    ingest_lines([b"[]"])
+    ingest([b"[]"])
     assert [row[2] for row in look.sql(OPEN)] == ["unknown_format"]
-    [(topic,)] = look.sql("select source_topic from dead_letters")
 
-    replay(make_settings(ingest={"formats": {topic: "opa"}}))
+    replay(make_settings(ingest={"formats": {"agents": "opa"}}))
 
     assert look.sql(OPEN) == []
     assert look.sql("select outcome, record_rows from replays") == [("no_event", 0)]
 
 
-def test_headers_key_and_record_time_are_those_of_the_record(
-    make_settings: Any, look: Any, events: Any
+def test_the_record_is_decoded_with_the_headers_that_it_had(
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
-    from ingest.batch import Pending
-    from ingest.commit import PRIMARY, Committer
-    from ingest.decode import Decoder
-    from ingest.records import Records
-    from lake.store import open_lake
+    # The topic's format speaks against it; a batch is told by its header alone.
+    ingest([batch(events.action("a0"))], formats={"agents": "cerbos"})
+    assert len(look.sql(OPEN)) == 1
+    replay(make_settings())
 
-    records = Records(
-        "orchestration", "agents", 2, [7], [old(events.action("a0"))], [b"key\xff"],
-        [(("counterfoil-format", b"native"), ("trace", b"\x00\xff"))], [1_764_000_000_000_000], 8,
-    )  # fmt: skip
-    lake = open_lake(look.url, create=True)
-    Committer(lake, Decoder(make_settings(ingest=BEFORE))).commit(
-        PRIMARY["orchestration"], [Pending(records, None)]
-    )
-    done = replay(make_settings(ingest={**AFTER, "formats": {"other": "cerbos"}}))
-
-    assert done.rows["orchestration_events"] == 1
-    row = "select source_topic, source_partition, source_offset, epoch_us(record_time) from orchestration_events"
-    assert look.sql(row) == [("agents", 2, 7, 1_764_000_000_000_000)]
+    assert places(look) == [("o", 0, 0, "a0")]
 
 
 def test_a_time_that_was_estimated_is_that_of_the_first_reading() -> None:
@@ -230,9 +228,9 @@ def test_a_time_that_was_estimated_is_that_of_the_first_reading() -> None:
 
 
 def test_only_those_that_were_chosen_are_tried(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
+    ingest: Any, make_settings: Any, look: Any, events: Any
 ) -> None:
-    ingest_lines([old(events.action("a0")), b"{"])
+    ingest([old(events.action("a0")), b"{"])
     settings = make_settings(ingest=AFTER)
     later = datetime.now(UTC) + timedelta(days=1)
 
@@ -243,15 +241,13 @@ def test_only_those_that_were_chosen_are_tried(
     assert places(look) == [("o", 0, 0, "a0")]
 
 
-def test_a_dry_run_tells_and_writes_nothing(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any
-) -> None:
-    ingest_lines([old(events.action("a0")), b"{"])
+def test_a_dry_run_tells_and_writes_nothing(ingest: Any, make_settings: Any, look: Any, events: Any) -> None:
+    ingest([old(events.action("a0")), b"{"])
     before = look.sql(OPEN)
     done = replay(make_settings(ingest=AFTER), dry_run=True)
 
     assert (done.rows, done.resolved, done.failing) == (
-        {"orchestration_events": 1, "authorization_decisions": 0, "identity_events": 0},
+        {"orchestration_events": 1},
         {"time_out_of_range": 1},
         {"invalid_json": 1},
     )
@@ -260,30 +256,51 @@ def test_a_dry_run_tells_and_writes_nothing(
 
 
 def test_a_line_of_which_only_the_beginning_was_kept_is_not_taken_for_the_whole(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any, monkeypatch: pytest.MonkeyPatch
+    make_settings: Any, look: Any, events: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = events.action("a0")
+    file = tmp_path / "records.jsonl"
+    file.write_bytes(record + b" " * 100 + b"\n")
     monkeypatch.setattr("ingest.files.LONGEST_LINE", len(record) + 10)
-    ingest_lines([record + b" " * 100], max_record_bytes=len(record))
+    run_files(make_settings(ingest={"max_record_bytes": len(record)}), [file])
     done = replay(make_settings())
 
     assert (done.records, done.cut) == (0, 1)
     assert look.sql(OPEN) == [(0, 0, "too_large")]
 
 
-def test_records_that_ingest_has_not_committed_yet_are_left_to_it(
-    write_settings: Any, start_process: Any, make_settings: Any, look: Any, events: Any, tmp_path: Path
+def test_lines_of_a_file_are_replayed_whatever_is_in_it(
+    make_settings: Any, look: Any, events: Any, tmp_path: Path
 ) -> None:
-    # One record with a good and a bad event; ingest dies when the bad one is committed and the good one is not.
     file = tmp_path / "records.jsonl"
-    file.write_bytes(batch(events.action("a0"), old(events.action("a1"))) + b"\n")
-    settings = write_settings(ingest=BEFORE)
-    victim = start_process(settings, "--die", "after secondary 1", "--files", str(file))
-    assert victim.end() == -signal.SIGKILL
+    file.write_bytes(events.decision("d0") + b"\n" + old(events.decision("d1")) + b"\n")
+    run_files(make_settings(ingest=BEFORE), [file])
+    replay(make_settings(ingest=AFTER))
+
+    assert places(look) == [("a", 0, 0, "d0"), ("a", 1, 0, "d1")]
+
+
+def test_records_that_ingest_has_not_committed_yet_are_left_to_it(
+    ingest: Any, make_settings: Any, look: Any, events: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A good and a bad event in one record: ingest ends when the bad one is committed and the good one is not.
+    real = Lake.append
+
+    def append(self: Lake, table: Any, rows: Any, **options: Any) -> int | None:
+        if table is ORCHESTRATION_EVENTS:
+            raise LakeError("the disk is full")
+        return real(self, table, rows, **options)
+
+    record = batch(events.action("a0"), old(events.action("a1")))
+    with monkeypatch.context() as patch:
+        patch.setattr(Lake, "append", append)
+        with pytest.raises(LakeError):
+            ingest([record])
+    assert len(look.sql(OPEN)) == 1
     done = replay(make_settings(ingest=AFTER))
     assert (done.records, done.waiting, places(look)) == (0, 1, [])
 
-    assert start_process(settings, "--files", str(file)).end() == 0
+    ingest([record])
     assert replay(make_settings(ingest=AFTER)).records == 1
     assert places(look) == [("o", 0, 0, "a0"), ("o", 0, 10_000, "a1")]
 
@@ -314,9 +331,9 @@ def expected(count: int) -> list[tuple[str, int, int, str]]:
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_a_replay_that_was_killed_is_finished_by_the_next(
-    ingest_lines: Any, write_settings: Any, make_settings: Any, look: Any, events: Any, when: str, number: int
+    ingest: Any, write_settings: Any, make_settings: Any, look: Any, events: Any, when: str, number: int
 ) -> None:
-    ingest_lines(mixture(events, 8))
+    ingest(mixture(events, 8))
     settings = write_settings(ingest=AFTER)
     command = [sys.executable, str(PROCESS), str(settings), "--die", f"{when} {number}"]
     killed = subprocess.run(command, check=False, capture_output=True, env=environment())
@@ -329,10 +346,8 @@ def test_a_replay_that_was_killed_is_finished_by_the_next(
     assert look.sql("select count(*), count(distinct dead_letter_id) from replays") == [(10, 10)]
 
 
-def test_replays_at_once_add_each_row_once(
-    ingest_lines: Any, write_settings: Any, look: Any, events: Any
-) -> None:
-    ingest_lines(mixture(events, 200))
+def test_replays_at_once_add_each_row_once(ingest: Any, write_settings: Any, look: Any, events: Any) -> None:
+    ingest(mixture(events, 200))
     command = [
         sys.executable,
         str(PROCESS),
@@ -355,9 +370,9 @@ def test_replays_at_once_add_each_row_once(
 
 
 def test_a_replay_is_refused_when_another_has_written_since_it_looked(
-    ingest_lines: Any, make_settings: Any, look: Any, events: Any, monkeypatch: pytest.MonkeyPatch
+    ingest: Any, make_settings: Any, look: Any, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ingest_lines(mixture(events, 8))
+    ingest(mixture(events, 8))
     settings = make_settings(ingest=AFTER)
     real = Lake.append
     rival: list[Any] = []
@@ -377,14 +392,12 @@ def test_a_replay_is_refused_when_another_has_written_since_it_looked(
 
 
 def test_a_replay_that_never_comes_first_says_so(
-    ingest_lines: Any, make_settings: Any, events: Any, monkeypatch: pytest.MonkeyPatch
+    ingest: Any, make_settings: Any, events: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from schemas.errors import CommitConflict
-
     def append(*_: Any, **__: Any) -> None:
         raise CommitConflict("taken")
 
-    ingest_lines([old(events.action("a0"))])
+    ingest([old(events.action("a0"))])
     monkeypatch.setattr(Lake, "append", append)
     monkeypatch.setattr("ingest.replay.ATTEMPTS", 3)
     with pytest.raises(LakeError, match="other replays came first 3 times"):
@@ -392,6 +405,4 @@ def test_a_replay_that_never_comes_first_says_so(
 
 
 def environment() -> dict[str, str]:
-    import os
-
     return {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}

@@ -90,7 +90,7 @@ def test_a_duration_is_a_number_with_a_unit(
         ('[ingest]\nkeep_raw = "perhaps"\n', "ingest.keep_raw", "boolean"),
         ('[ingest]\nbatch_bytes = "much"\n', "ingest.batch_bytes", "byte"),
         ('[kafka]\nbootstrap_servers = "localhost:9092"\n', "kafka.bootstrap_servers", "list"),
-        ('[kafka]\nstart = "now"\n', "kafka.start", "'earliest' or 'latest'"),
+        ('[kafka]\nstart = "now"\n', "kafka.start", "'earliest', 'latest', or a time"),
         ('[correlate]\nskew = "five seconds"\n', "correlate.skew", "'10m'"),
         ("[[mapping.principals]]\npattern = '(?P<agent>['\n", "mapping.principals.0.pattern", "regular"),
         ("[[mapping.principals]]\npattern = 'agent'\n", "mapping.principals.0.pattern", "(?P<agent>...)"),

@@ -331,11 +331,15 @@ def test_an_entry_of_an_older_pdp_has_its_inputs_at_the_top(decisions: Any) -> N
     assert {row["decision"] for row in decisions(old).values()} == {"deny", "allow"}
 
 
-def test_protobuf_is_a_dead_letter_that_says_what_to_set(decode: Any, rows_of: Any) -> None:
+def test_protobuf_without_its_extra_is_a_dead_letter_that_says_what_to_do(
+    decode: Any, rows_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.formats.cerbos_protobuf._package", lambda: None)
     headers = (("cerbos.audit.encoding", b"protobuf"), ("cerbos.audit.kind", b"decision"))
     (letter,) = rows_of(decode(b"\x0a\x05", headers=headers), "dead_letters")
     assert letter["reason"] == "unsupported_encoding"
     assert "audit.kafka.encoding" in letter["detail"]
+    assert "counterfoil[cerbos]" in letter["detail"]
 
 
 @pytest.mark.parametrize(

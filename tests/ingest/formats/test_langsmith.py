@@ -211,6 +211,7 @@ def test_a_node_that_passes_the_work_on_by_itself_is_a_handoff_once(one: Any) ->
         ({"outputs": {"output": {"content": "Error: no", "status": "error"}}}, "error", "Error: no"),
         ({"outputs": {"output": {"content": "DENIED: no", "status": "success"}}}, "rejected", None),
         ({"outputs": {"output": "Access denied"}}, "rejected", None),
+        ({"outputs": {"output": "content='DENIED: no' name='refund' tool_call_id='c'"}}, "rejected", None),
     ],
 )
 def test_how_a_run_ended(one: Any, values: dict[str, Any], status: str, error_type: str | None) -> None:

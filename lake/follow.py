@@ -1,0 +1,29 @@
+"""Following a table: the files that commits have added since a version, each once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from lake.log import read_entry
+from lake.snapshot import open_table
+
+if TYPE_CHECKING:
+    from lake.place import Place
+
+
+def added_since(place: Place, name: str, version: int | None) -> tuple[int | None, list[str]]:
+    """The newest version, and the files with rows that came after `version` (None: before the first).
+
+    Files that compaction made hold old rows and are left out. Versions whose log entry has expired tell nothing.
+    """
+    handle = open_table(place, name)
+    if handle is None:
+        return version, []
+    newest: int = handle.version()
+    files = []
+    for number in range(0 if version is None else version + 1, newest + 1):
+        entry = read_entry(place, name, number)
+        added = [] if entry is None else entry.adds
+        files += [place.file_url(name, unquote(add["path"])) for add in added if add.get("dataChange", True)]
+    return newest, files
