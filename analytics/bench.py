@@ -81,7 +81,7 @@ class Bench:
         return wrong
 
     def early(self, rule: Rule, cases: Iterable[Case]) -> list[str]:
-        """The names of the cases on which the rule fires while only orchestration events have been read: none, if right.
+        """The names of the cases on which the rule fires while only orchestration events have been read: none, we hope.
 
         The cases are looked at together, each in traces of its own, for without decisions nothing else ties them.
         """

@@ -21,6 +21,11 @@ COMMANDS = {
     "detect": "Run the detection rules and record what they find.",
     "sql": "Ask the lake's tables and views a question in SQL, read-only.",
     "dashboard": "Show findings, chains, privileges and health in the browser.",
+    "status": "Show how ingest stands: lag, rates, commits, holes, dead letters, coverage.",
+    "check": "Check settings, broker, topics, lake and machine, and say what to do.",
+    "tail": "Watch decoded events as they arrive.",
+    "dead-letters": "List, show, replay and export what could not be decoded.",
+    "maintain": "Compact the lake's tables and delete what is past keeping.",
     "generate": "Make labelled sample events, the same for the same seed.",
     "evaluate": "Measure correlation and rules against a labelled folder.",
     "demo": "Run the main job on the sample data, from events to findings.",
@@ -38,7 +43,7 @@ class LazyGroup(click.Group):
         """The sub-command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"counterfoil.commands.{cmd_name}")
+        module = importlib.import_module(f"counterfoil.commands.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

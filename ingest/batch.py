@@ -25,6 +25,10 @@ class Part(NamedTuple):
         """Return the name that the lake's transactions know it by."""
         return f"{self.topic}-{self.partition}"
 
+    def at(self, offset: int) -> dict[str, str | int]:
+        """The coordinates of an offset in it, for a structured log."""
+        return {"topic": self.topic, "partition": self.partition, "offset": offset}
+
 
 @dataclass(slots=True)
 class Chunk:

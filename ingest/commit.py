@@ -58,12 +58,21 @@ class Committer:
         self._lake = lake
         self._decoder = decoder
         self._secondary: dict[tuple[str, str], int | None] = {}
+        self._new_topics: dict[str, int] = {}
 
     def position(self, primary: Table, source_id: str) -> int | None:
         """Where reading a source goes on; None when the lake does not know it. Forgets what was remembered."""
         for known in [known for known in self._secondary if known[1] == source_id]:
             del self._secondary[known]
         return self._lake.position(primary, source_id)
+
+    def identity(self, primary: Table, topic: str) -> int | None:
+        """The number by which the lake knows a topic, if it does: a topic that is made anew has another."""
+        return self._lake.position(primary, _identity_of(topic))
+
+    def identify(self, topic: str, number: int) -> None:
+        """Keep the number of a topic that the lake does not know with the next commit of its records."""
+        self._new_topics[topic] = number
 
     def commit(self, primary: Table, batch: Sequence[Pending]) -> Committed:
         """Commit the pending records of any number of sources that have the same primary table.
@@ -88,10 +97,12 @@ class Committer:
                     "%d of %d records of %s from offset %d are dead letters: %s",
                     sum(decoding.reasons.values()), len(pending.records), pending.part, pending.records.offset[0],
                     ", ".join(f"{reason} {n}" for reason, n in decoding.reasons.most_common()),
+                    extra=pending.part.at(pending.records.offset[0]),
                 )  # fmt: skip
         for name, parts in tables.items():
             if name != primary.name:
                 done.rows[name] += self._append(name, parts)
+        new_topics = self._new_topics.keys() & {pending.part.topic for pending in batch}
         rows = [rows for _, rows in tables[primary.name]]
         self._lake.append(
             primary,
@@ -99,8 +110,11 @@ class Committer:
             positions={
                 pending.records.source_id: (_expected(pending.recorded), pending.records.next_offset)
                 for pending in batch
-            },
+            }
+            | {_identity_of(topic): (None, self._new_topics[topic]) for topic in new_topics},
         )
+        for topic in new_topics:
+            del self._new_topics[topic]
         done.rows[primary.name] += sum(part.num_rows for part in rows)
         done.rows = +done.rows
         return done
@@ -134,6 +148,10 @@ class Committer:
         for source, (_, end) in positions.items():
             self._secondary[name, source] = end
         return sum(rows.num_rows for rows in kept)
+
+
+def _identity_of(topic: str) -> str:
+    return f"{topic}@topic"  # no topic's name holds an @
 
 
 def _expected(recorded: int | None) -> int:

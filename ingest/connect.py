@@ -214,7 +214,7 @@ def _tls(error: ssl.SSLError, at: str) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         match error.verify_code:
             case 10:
-                return f"the certificate of the broker at {at} has expired: have it renewed, or check this machine's clock"
+                return f"the certificate of the broker at {at} has expired: renew it, or check this machine's clock"
             case 9:
                 return f"the certificate of the broker at {at} is not valid yet: check this machine's clock"
             case 62 | 64:
@@ -236,7 +236,10 @@ def _tls(error: ssl.SSLError, at: str) -> str:
                 " kafka.certificate_file is there, has not expired and is signed by an authority that the broker trusts"
             )
     if any(words in said for words in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST")):
-        return f"the broker at {at} speaks no TLS at that port: check kafka.security_protocol and kafka.bootstrap_servers"
+        return (
+            f"the broker at {at} speaks no TLS at that port: check kafka.security_protocol and"
+            " kafka.bootstrap_servers"
+        )
     return (
         f"the broker at {at} and this client agree on no TLS connection ({error.reason or error}): check"
         " kafka.ca_file, kafka.certificate_file and kafka.security_protocol"

@@ -227,7 +227,12 @@ def _read(reader: Reader, chosen: Sequence[int], batch: Batch, opened: Opened, m
         return parts
     records = opened.records
     where = f"{records.topic}:{records.partition}:{records.offset[chosen[0]]}"
-    _log.error("the reader %s failed on %s", reader.name, where, exc_info=failure)
+    coordinates = {
+        "topic": records.topic,
+        "partition": records.partition,
+        "offset": records.offset[chosen[0]],
+    }
+    _log.error("the reader %s failed on %s", reader.name, where, exc_info=failure, extra=coordinates)
     detail = cut(f"{type(failure).__name__}: {failure}: report this as an error of the reader {reader.name}")
     letter = DeadLetter(chosen[0], "reader_failed", detail, source_format=reader.name)
     opened.settle_letter(letter)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import TYPE_CHECKING
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -30,7 +32,7 @@ def serve(meter: Meter, address: str, port: int) -> Iterator[int]:
     Raises SettingsError when nothing can listen there.
     """
     try:
-        server = _Server((address, port), _handler(meter))
+        server = _Server(address, port, _handler(meter))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(
@@ -40,7 +42,7 @@ def serve(meter: Meter, address: str, port: int) -> Iterator[int]:
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     bound = int(server.server_address[1])
-    log.info("metrics and health at http://%s:%d/metrics and /healthz", address, bound)
+    log.info("metrics and health are told at /metrics and /healthz of %s, port %d", address, bound)
     try:
         yield bound
     finally:
@@ -53,9 +55,18 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a client that is slow to go must not hold up the end of a run
 
+    def __init__(self, address: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        super().__init__((address, port), handler)
+
+    def server_bind(self) -> None:
+        """Bind, and ask no name server for our name, which may take long and serves nothing here."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
+
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
         """Say so in the log: a client that hangs up is no matter for stderr."""
-        log.debug("a request from %s failed", client_address, exc_info=True)
+        log.debug("a request from %s failed", client_address)
 
 
 def _handler(meter: Meter) -> type[BaseHTTPRequestHandler]:
@@ -63,7 +74,7 @@ def _handler(meter: Meter) -> type[BaseHTTPRequestHandler]:
         timeout = 10  # seconds; a client that says nothing holds a thread no longer
         server_version, sys_version = "counterfoil", ""
 
-        def do_GET(self) -> None:  # noqa: N802 - the name that the server calls
+        def do_GET(self) -> None:
             path = self.path.split("?", 1)[0]
             if path == "/metrics":
                 self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(meter.registry))

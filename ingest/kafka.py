@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-from kafka import ConsumerRebalanceListener, TopicPartition
+from kafka import TopicPartition
 from kafka import errors as kafka_errors
 from kafka.structs import MemberState, OffsetAndMetadata
 
 from ingest.batch import Chunk, Part
-from ingest.connect import MAX_FETCH, REACH_SECONDS, addresses, connect, explain, streams_of
+from ingest.connect import MAX_FETCH, REACH_SECONDS, Unreachable, addresses, connect, explain
+from ingest.listener import Listener
 from ingest.recordbatch import microseconds, take_whole_batches
-from schemas.errors import SourceError
+from ingest.topics import Topics
+from schemas.errors import SettingsError, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
+    from datetime import datetime
 
     from ingest.recordbatch import WholeBatch
-    from ingest.records import Headers
+    from ingest.records import Headers, Stream
     from schemas.settings import KafkaSettings
 
 log = logging.getLogger(__name__)
-
-QUIET_SECONDS = 10.0
 
 
 @dataclass(slots=True)
@@ -43,15 +45,20 @@ class KafkaSource:
 
     A part that is gained is held back until `place` says where to read it from. Every method that asks the broker
     raises SourceError after about ten seconds without an answer; `poll` goes on trying.
+
+    What it holds in memory is bounded: what was fetched and not yet taken, which the client bounds by the sizes of a
+    fetch, is kept as it came, compressed; it is split as far as `poll` is asked for, and at least by one record batch.
     """
 
     def __init__(self, settings: KafkaSettings, fetch_bytes: int = MAX_FETCH) -> None:
         """Connect, and check that the topics exist. Raises SourceError, or SettingsError for a wrong setting."""
         self._settings = settings
-        self.streams = streams_of(settings)
+        self._topics = Topics(settings)
         self._at: dict[Part, int] = {}
-        self._listener = _Listener()
-        self._complained = 0.0
+        self._queue: deque[tuple[Part, WholeBatch]] = deque()
+        self._listener = Listener()
+        self._silent_since: float | None = None
+        self._left_out: set[str] = set()
         self._consumer = connect(settings, fetch_bytes)
         self._listener.consumer = self._consumer
         self._whole = take_whole_batches(self._consumer)
@@ -71,6 +78,19 @@ class KafkaSource:
         self.close()
 
     @property
+    def streams(self) -> list[Stream]:
+        """The streams that topics are read for."""
+        return self._topics.streams
+
+    def stream_of(self, topic: str) -> Stream:
+        """The stream of a topic that is read."""
+        stream = self._topics.stream_of(topic)
+        if stream is None:
+            raise SourceError(f"the group gave out the topic {topic!r}, which kafka.*_topics do not name: its members"
+                              " must all have the same topics")  # fmt: skip
+        return stream
+
+    @property
     def parts(self) -> list[Part]:
         """All the partitions of the topics at the time of connecting, whoever reads them."""
         return self._parts
@@ -87,22 +107,37 @@ class KafkaSource:
 
     def join(self) -> None:
         """Ask the group for a share of the partitions; the following polls bring it."""
-        self._consumer.subscribe(topics=list(self.streams), listener=self._listener)
+        pattern = self._topics.pattern
+        topics = () if pattern else list(self._topics.names)
+        self._consumer.subscribe(topics=topics, pattern=pattern, listener=self._listener)
 
-    def poll(self, seconds: float, max_records: int) -> Polled:
-        """Wait at most that long for records or for a change of the share."""
+    def watch(self) -> None:
+        """Read all partitions from their present ends, outside the group: no member of it is moved by that."""
+        self._consumer.assign([TopicPartition(*part) for part in self._parts])
+        for part, end in self.ends(self._parts).items():
+            self.place(part, end)
+
+    def poll(self, seconds: float, max_records: int, max_bytes: int) -> Polled:
+        """Wait at most that long for records or for a change of the share, and return about that much of them."""
         polled = Polled()
         read: Mapping[Any, list[Any]] = {}
+        count = max(1, int(max_records / self._per_batch)) if self._whole else max_records
+        if self._queue:  # enough is here; the client is asked for changes of the share
+            seconds, count = 0.0, 1
         try:
-            if self._whole:
-                max_records = max(1, int(max_records / self._per_batch))
-            read = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=max_records)
+            read = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=count)
         except kafka_errors.OffsetOutOfRangeError as error:
             polled.gone = {Part(*part) for part in error.args[0]}
+        except kafka_errors.LogTruncationError as error:
+            polled.gone = {Part(*part) for part in error.divergent_offsets}
+            log.warning(
+                "the broker has lost records at the end of %s, and new ones took their offsets: those that were read"
+                " before are in the lake", ", ".join(str(part) for part in sorted(polled.gone)),
+            )  # fmt: skip
         except kafka_errors.KafkaError as error:
             if not error.retriable:
                 raise explain(error, self._settings) from error
-            self._complain(error)
+            self._complain()
             time.sleep(min(seconds, 0.2))
         except (ValueError, RuntimeError, EOFError) as error:  # what the decompression libraries raise
             at = ", ".join(f"{part} offset {offset}" for part, offset in sorted(self._at.items()))
@@ -112,13 +147,17 @@ class KafkaSource:
         polled.lost, polled.gained = self._listener.take()
         for part in polled.lost:
             self._at.pop(part, None)
-        self._collect(read, polled)
+        self._forget(polled.lost | polled.gained)
+        if read:
+            self._answered()
+        self._collect(read, polled, max_records, max_bytes)
         polled.gone &= self._at.keys()
         return polled
 
     def place(self, part: Part, offset: int) -> None:
         """Read a part of this member's share from `offset` on. Does nothing when the part is no longer ours."""
         where = TopicPartition(*part)
+        self._forget({part})
         try:
             self._consumer.seek(where, offset)
             self._consumer.resume(where)
@@ -136,6 +175,32 @@ class KafkaSource:
         """Offset after the last one that may be read of each part (an open transaction holds it back)."""
         ends = self._offsets(self._consumer.end_offsets, parts)
         return {part: max(end, self._at.get(part, 0)) for part, end in ends.items()}
+
+    def firsts_since(self, parts: Iterable[Part], moment: datetime) -> dict[Part, int]:
+        """Offset of the first record of each part with that time or a later one; its end where there is none."""
+        asked = {TopicPartition(*part): int(moment.timestamp() * 1000) for part in parts}
+        ends = self.ends(parts)
+        try:
+            found = self._consumer.offsets_for_times(asked, timeout_ms=int(REACH_SECONDS * 1000))
+        except kafka_errors.KafkaError as error:
+            raise self._explained(error) from error
+        return {
+            Part(*part): ends[Part(*part)] if at is None else int(at.offset) for part, at in found.items()
+        }
+
+    def identity(self, topic: str) -> int | None:
+        """A number that a topic keeps until it is deleted and made again; None where the broker tells none."""
+        known = self._consumer._cluster.topic_id(topic) if self._whole else None  # noqa: SLF001
+        return None if known is None or not known.int else known.int >> 65
+
+    def look_around(self) -> None:
+        """Tell of topics that have come up and cannot be read."""
+        if not self._whole or not self._topics.pattern:
+            return
+        found = set(self._topics.ambiguous(self._consumer._cluster.topics()))  # noqa: SLF001
+        for topic in sorted(found - self._left_out):
+            log.error("%s", _both(topic))
+        self._left_out |= found
 
     def reached(self, part: Part) -> int | None:
         """Where the broker's own log of a part ends, by its last answer to reading; None before there was one."""
@@ -170,53 +235,78 @@ class KafkaSource:
         except kafka_errors.KafkaError as error:
             log.warning("the group %s could not be left in order: %s", self._settings.group_id, error)
 
-    def _collect(self, read: Mapping[Any, list[Any]], polled: Polled) -> None:
+    def _collect(
+        self, read: Mapping[Any, list[Any]], polled: Polled, max_records: int, max_bytes: int
+    ) -> None:
         """Turn records into columns, and notice positions that moved without records (markers, compaction)."""
         for where, records in read.items():
             part = Part(*where)
             if part in self._at and part not in polled.gained:
-                polled.chunks[part] = self._whole_columns(part, records) if self._whole else _columns(records)
+                if self._whole:
+                    self._queue += ((part, batch) for batch in records)
+                else:
+                    polled.chunks[part] = _columns(records)
+        self._split(polled, max_records, max_bytes)
+        waiting = {part for part, _ in self._queue}
         for part in polled.chunks.keys() | (self._at.keys() - polled.gained - polled.gone):
-            try:
-                position = self._consumer.position(TopicPartition(*part), timeout_ms=1000)
-            except kafka_errors.KafkaError:
-                continue
             chunk = polled.chunks.get(part)
-            if position is not None and position > max(self._at[part], chunk.next_offset if chunk else 0):
-                if chunk is None:
-                    chunk = polled.chunks[part] = Chunk(position)
-                chunk.next_offset = position
+            if part not in waiting:
+                try:
+                    position = self._consumer.position(TopicPartition(*part), timeout_ms=1000)
+                except kafka_errors.KafkaError:
+                    position = None
+                if position is not None and position > max(self._at[part], chunk.next_offset if chunk else 0):
+                    if chunk is None:
+                        chunk = polled.chunks[part] = Chunk(position)
+                    chunk.next_offset = position
             if chunk is not None:
                 self._at[part] = chunk.next_offset
 
-    def _whole_columns(self, part: Part, batches: list[WholeBatch]) -> Chunk:
-        """Split batches; of the first, the records from before the position are left out by whoever takes them."""
-        try:
-            chunks = [batch.columns(part) for batch in batches]
-        except kafka_errors.UnsupportedCodecError as error:
-            raise SourceError(f"{part}: {error}") from error
-        self._per_batch = max(1.0, sum(len(chunk.offset) for chunk in chunks) / len(chunks))
-        joined = chunks[0]
-        for chunk in chunks[1:]:
-            joined.extend(chunk)
-        return joined
+    def _split(self, polled: Polled, max_records: int, max_bytes: int) -> None:
+        """Take as many whole batches as are asked for. Of the first, records from before the position are left to
+        whoever takes them."""
+        batches = rows = size = 0
+        while self._queue and rows < max_records and size < max_bytes:
+            part, batch = self._queue.popleft()
+            try:
+                chunk = batch.columns(part)
+            except kafka_errors.UnsupportedCodecError as error:
+                raise SourceError(f"{part}: {error}") from error
+            batches, rows, size = batches + 1, rows + len(chunk.offset), size + chunk.size
+            if part in polled.chunks:
+                polled.chunks[part].extend(chunk)
+            else:
+                polled.chunks[part] = chunk
+        if batches:
+            self._per_batch = max(1.0, rows / batches)
+
+    def _forget(self, parts: Collection[Part]) -> None:
+        if parts and self._queue:
+            self._queue = deque(each for each in self._queue if each[0] not in parts)
 
     def _find_parts(self) -> list[Part]:
         try:
             known = self._consumer.topics()
         except kafka_errors.KafkaError as error:
             raise explain(error, self._settings) from error
-        missing = sorted(self.streams.keys() - known)
+        names = self._topics.names
+        missing = sorted(names.keys() - known)
         if missing:
-            names = ", ".join(repr(topic) for topic in missing)
-            keys = sorted({f"kafka.{self.streams[topic]}_topics" for topic in missing})
+            lacking = ", ".join(repr(topic) for topic in missing)
+            keys = sorted({f"kafka.{names[topic]}_topics" for topic in missing})
             raise SourceError(
-                f"there is no topic {names} on the broker at {addresses(self._settings)}, or this user may not"
-                f" see it: create it, or correct {' and '.join(keys)}"
+                f"there is no topic {lacking} on the broker at {addresses(self._settings)}, or this user may not"
+                f" see it (it needs Describe on it): create it, or correct {' and '.join(keys)}"
             )
+        ambiguous = self._topics.ambiguous(known)
+        if ambiguous:
+            raise SettingsError(_both(ambiguous[0]))
+        topics = sorted(topic for topic in known if self._topics.stream_of(topic))
+        if not topics:
+            log.warning("no topic on the broker matches kafka.*_topics yet: waiting for one")
         return [
             Part(topic, partition)
-            for topic in sorted(self.streams)
+            for topic in topics
             for partition in sorted(self._consumer.partitions_for_topic(topic))
         ]
 
@@ -227,59 +317,48 @@ class KafkaSource:
         try:
             found = ask(wanted, timeout_ms=int(REACH_SECONDS * 1000))
         except kafka_errors.KafkaError as error:
-            raise explain(error, self._settings) from error
+            raise self._explained(error) from error
+        self._answered()
         return {Part(*part): int(offset) for part, offset in found.items()}
 
-    def _complain(self, error: Exception) -> None:
-        """Say that the broker does not answer, but not with every try."""
-        if time.monotonic() - self._complained > QUIET_SECONDS:
-            self._complained = time.monotonic()
-            log.warning("Kafka at %s: %s; trying on", addresses(self._settings), error)
+    def _explained(self, error: Exception) -> SourceError | SettingsError:
+        explained = explain(error, self._settings)
+        if isinstance(explained, Unreachable):
+            self._complain()
+        return explained
+
+    def _complain(self) -> None:
+        """Say once that no broker answers, however often it is tried."""
+        if self._silent_since is None:
+            self._silent_since = time.monotonic()
+            log.warning("no Kafka broker answers at %s; trying on", addresses(self._settings))
+
+    def _answered(self) -> None:
+        if self._silent_since is not None:
+            seconds = time.monotonic() - self._silent_since
+            log.warning("Kafka at %s answers again, after %.0f s", addresses(self._settings), seconds)
+            self._silent_since = None
 
 
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes what the group gives and takes. It runs on the client's I/O thread, while `poll` waits.
-
-    What is given is held back at once: the right position comes from the lake, and asking the lake here would hold
-    up heartbeats. Seeking anywhere spares the client from asking Kafka for a position of its own.
-    """
-
-    def __init__(self) -> None:
-        self.consumer: Any = None
-        self._lost: set[Part] = set()
-        self._gained: set[Part] = set()
-
-    def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        for where in assigned:
-            self.consumer.pause(where)
-            self.consumer.seek(where, 0)
-            self._gained.add(Part(*where))
-
-    def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:
-        parts = {Part(*where) for where in revoked}
-        self._lost |= parts
-        self._gained -= parts
-
-    def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        self.on_partitions_revoked(lost)
-
-    def take(self) -> tuple[set[Part], set[Part]]:
-        lost, gained = self._lost, self._gained
-        self._lost, self._gained = set(), set()
-        return lost, gained
+def _both(topic: str) -> str:
+    return (
+        f"kafka.authorization_topics and kafka.orchestration_topics: expressions of both match the topic {topic!r},"
+        " so it is not read: name it in one of them"
+    )
 
 
 def _columns(records: list[Any]) -> Chunk:
     """Turn the client's records into parallel lists."""
-    value = [record.value for record in records]
+    headers = [_headers(record.headers) if record.headers else () for record in records]
     return Chunk(
         next_offset=records[-1].offset + 1,
         offset=[record.offset for record in records],
-        value=value,
+        value=[record.value for record in records],
         key=[record.key for record in records],
-        headers=[_headers(record.headers) if record.headers else () for record in records],
+        headers=headers,
         time_us=[microseconds(record.timestamp) for record in records],
-        size=sum(len(v) for v in value if v is not None),
+        size=sum(len(record.value or b"") + len(record.key or b"") for record in records)
+        + sum(len(name) + len(value) for each in headers for name, value in each),
     )
 
 

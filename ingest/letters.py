@@ -53,24 +53,35 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which dead letters: those that match all of what is given."""
+    """Which dead letters: those that match all of what is given, and with `resolved` also those that are resolved."""
 
     reasons: Sequence[str] | None = None
     topics: Sequence[str] | None = None
     since: datetime | None = None
     ids: Sequence[str] | None = None
+    resolved: bool = False
+
+
+class Letter(NamedTuple):
+    """What one dead letter says. `resolved_time` is when a replay resolved it; None while it is open."""
+
+    dead_letter_id: str
+    reason: str
+    detail: str
+    source_format: str | None = None
+    resolved_time: datetime | None = None
 
 
 @dataclass(slots=True)
 class Letters:
-    """All dead letters of one record. `reasons` has each by its index, `resolved` those that a replay resolved."""
+    """All dead letters of one record, each by its index, and the record as it was read."""
 
     place: Place
     stream: str
-    reasons: dict[int, str] = field(default_factory=dict)
-    resolved: set[int] = field(default_factory=set)
+    each: dict[int, Letter] = field(default_factory=dict)
     value: bytes | None = None
     size: int = 0
+    sha256: bytes = b""
     key: bytes | None = None
     headers: Headers = ()
     record_time: datetime | None = None
@@ -79,7 +90,7 @@ class Letters:
     @property
     def open(self) -> set[int]:
         """The indexes of those that are not resolved."""
-        return self.reasons.keys() - self.resolved
+        return {index for index, letter in self.each.items() if letter.resolved_time is None}
 
     @property
     def whole(self) -> bool:
@@ -95,11 +106,12 @@ class Reading:
         """Take a connection on which the tables stand."""
         self._connection = connection
 
-    def open_records(self, chosen: Chosen) -> list[tuple[Place, int]]:
-        """The records with an open dead letter of those chosen, and their sizes in bytes."""
+    def records(self, chosen: Chosen) -> list[tuple[Place, int]]:
+        """The records with a dead letter of those chosen, and their sizes in bytes."""
         values = {"reasons": chosen.reasons, "topics": chosen.topics, "ids": chosen.ids}
         lists = {name: None if given is None else list(given) for name, given in values.items()}
-        rows = self._connection.execute(_sql("open_records"), {**lists, "since": chosen.since}).fetchall()
+        given = {**lists, "since": chosen.since, "resolved": chosen.resolved}
+        rows = self._connection.execute(_sql("letter_records"), given).fetchall()
         return [(Place(*row[:3]), row[3]) for row in rows]
 
     def letters(self, places: Sequence[Place]) -> list[Letters]:
@@ -109,15 +121,13 @@ class Reading:
             place = Place(row["source_topic"], row["source_partition"], row["source_offset"])
             if place not in found:
                 found[place] = Letters(
-                    place, row["stream"], size=row["raw_size"], key=row["record_key"],
+                    place, row["stream"], size=row["raw_size"], sha256=row["raw_sha256"], key=row["record_key"],
                     headers=_headers(row["headers"]), record_time=row["record_time"],
                     ingest_time=row["ingest_time"],
                 )  # fmt: skip
             letters = found[place]
-            letters.reasons[row["source_index"]] = row["reason"]
-            if row["resolved"]:
-                letters.resolved.add(row["source_index"])
-            if letters.value is None:
+            letters.each[row["source_index"]] = Letter(*(row[name] for name in Letter._fields))
+            if letters.value is None:  # the bytes stand on one of them only
                 letters.value = row["raw"]
         return list(found.values())
 
@@ -143,6 +153,20 @@ def reading(snapshot: Snapshot) -> Iterator[Reading]:
         connection.execute("SET TimeZone = 'UTC'")
         register(snapshot, connection, _TABLES)
         yield Reading(connection)
+
+
+def chunks(records: Sequence[tuple[Place, int]], most: int, most_bytes: int) -> Iterator[list[Place]]:
+    """Portions of at most so many records and, but for a single larger one, so many bytes."""
+    chunk: list[Place] = []
+    size = 0
+    for place, bytes_of in records:
+        if chunk and (len(chunk) >= most or size + bytes_of > most_bytes):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(place)
+        size += bytes_of
+    if chunk:
+        yield chunk
 
 
 def to_records(letters: Sequence[Letters]) -> Iterator[tuple[Records, datetime]]:

@@ -16,7 +16,7 @@ from schemas.errors import CommitConflict, SourceError
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ingest.batch import Part
     from ingest.commit import Committer
@@ -34,6 +34,10 @@ BUSY_SECONDS = 2.0
 MAX_POLL = 5000
 LOOK_SECONDS = 1.0
 GIVE_UP_SECONDS = 60.0
+ANEW = (
+    "it was deleted and made again, or the broker lost records. Give the new topic another name, since its offsets"
+    " would be taken for those already read"
+)
 
 
 class Member:
@@ -57,12 +61,13 @@ class Member:
         self._lake = lake
         self._committer = committer
         self._report = report
-        self._batches = {stream: Batch(settings.ingest) for stream in set(source.streams.values())}
+        self._batches = {stream: Batch(settings.ingest) for stream in source.streams}
+        self._identities: dict[str, int] = {}
+        self._first_parts = frozenset(source.parts)
         self._targets: dict[Part, int] | None = None
         self._ends: dict[Part, int] = {}
         self._noted = self._told = time.monotonic()
         self._news = False
-        self._record_size = 1024
         self._unplaced: set[Part] = set()
         self._doubtful: dict[Part, int] = {}
         self._looked = 0.0
@@ -91,9 +96,7 @@ class Member:
         rows, size = (
             min(room) for room in zip(*(batch.room() for batch in self._batches.values()), strict=True)
         )
-        polled = self._source.poll(
-            min(POLL_SECONDS, due), max(1, min(rows, size // max(1, self._record_size), MAX_POLL))
-        )
+        polled = self._source.poll(min(POLL_SECONDS, due), min(rows, MAX_POLL), size)
         for batch in self._batches.values():
             batch.drop(polled.lost)
         self._settle_doubts(polled)
@@ -102,8 +105,6 @@ class Member:
         for part, chunk in polled.chunks.items():
             if part in self._batch_of(part):
                 self._batch_of(part).add(part, chunk)
-            if chunk.offset:
-                self._record_size = max(1, chunk.size // len(chunk.offset), self._record_size // 2)
         ready = self._read_to_targets()
         for stream, batch in self._batches.items():
             if ready or batch.wait() == 0.0:
@@ -114,7 +115,7 @@ class Member:
             self._tell()
 
     def _batch_of(self, part: Part) -> Batch:
-        return self._batches[self._source.streams[part.topic]]
+        return self._batches[self._source.stream_of(part.topic)]
 
     def _place(self) -> None:
         """Start reading new parts where the lake says; where it knows nothing, where the settings say."""
@@ -123,8 +124,10 @@ class Member:
             return
         for part in parts:
             self._batch_of(part).drop([part])
+        self._check_identities({part.topic for part in parts})
         try:
             starts, ends = self._source.starts(parts), self._source.ends(parts)
+            fresh = self._fresh(parts, starts, ends)
         except Unreachable as error:
             self._bear(error)
             return
@@ -133,11 +136,9 @@ class Member:
         self._ends |= ends
         holes = []
         for part in parts:
-            stream = self._source.streams[part.topic]
+            stream = self._source.stream_of(part.topic)
             recorded = self._committer.position(PRIMARY[stream], str(part))
-            first = recorded
-            if first is None:
-                first = starts[part] if self._start == "earliest" else ends[part]
+            first = fresh[part] if recorded is None else recorded
             if first > ends[part]:
                 self._doubtful[part] = first
                 ends[part] = first
@@ -145,14 +146,41 @@ class Member:
                 log.warning(
                     "%s: offsets %d to %d were gone before they could be read (the topic's retention overtook the"
                     " ingest): they are noted as a hole, and reading goes on after it", part, first, starts[part] - 1,
+                    extra=part.at(first),
                 )  # fmt: skip
                 self.summary.holes += 1
                 holes.append(Observation(stream, part, starts[part], ends[part], (first, starts[part])))
                 first = starts[part]
-            self._batch_of(part).open(part, stream, recorded, first)
+            # A place that is not the beginning is to be known even while nothing has come: what comes while no
+            # member runs lies before the end by then.
+            note = recorded is None and self._start != "earliest"
+            self._batch_of(part).open(part, stream, recorded, first, note=note)
             self._source.place(part, first)
-            log.info("%s: reading from offset %d", part, first)
+            log.info("%s: reading from offset %d", part, first, extra=part.at(first))
         progress.append(self._lake, holes)
+
+    def _check_identities(self, topics: Iterable[str]) -> None:
+        """Refuse a topic that was deleted and made again: its offsets would be taken for those already read."""
+        for topic in topics:
+            identity = self._source.identity(topic)
+            if identity is None:
+                continue
+            if topic not in self._identities:
+                known = self._committer.identity(PRIMARY[self._source.stream_of(topic)], topic)
+                if known is None:
+                    self._committer.identify(topic, identity)
+                self._identities[topic] = identity if known is None else known
+            if self._identities[topic] != identity:
+                raise SourceError(f"{topic} is not the topic that the lake has read under this name: {ANEW}")
+
+    def _fresh(
+        self, parts: Sequence[Part], starts: Mapping[Part, int], ends: Mapping[Part, int]
+    ) -> Mapping[Part, int]:
+        """Where parts are begun that the lake does not know. Those made since the start are read from the first."""
+        if self._start == "earliest":
+            return starts
+        begun = ends if self._start == "latest" else self._source.firsts_since(parts, self._start)
+        return {part: begun[part] if part in self._first_parts else starts[part] for part in parts}
 
     def _settle_doubts(self, polled: Polled) -> None:
         """Find out about parts that are recorded beyond their end, which the broker's answer to reading tells."""
@@ -160,9 +188,7 @@ class Member:
             reached = self._source.reached(part)
             if part in polled.gone or (reached is not None and reached < first):
                 raise SourceError(
-                    f"{part}: the lake has read up to offset {first}, but the topic ends before: it was deleted and"
-                    " made again, or the broker lost records. Give the new topic another name, since its offsets"
-                    " would be taken for those already read"
+                    f"{part}: the lake has read up to offset {first}, but the topic ends before: {ANEW}"
                 )
             if part in polled.lost or reached is not None:
                 del self._doubtful[part]
@@ -173,6 +199,7 @@ class Member:
         pending = batch.pending()
         if not pending:
             return
+        self._check_identities({each.part.topic for each in pending})
         try:
             done = self._committer.commit(PRIMARY[stream], pending)
         except CommitConflict as conflict:
@@ -187,6 +214,7 @@ class Member:
         log.info(
             "committed %d records of %s", done.records,
             ", ".join(f"{each.part} up to offset {each.records.next_offset}" for each in pending),
+            extra={"parts": [each.part.at(each.records.next_offset) for each in pending]},
         )  # fmt: skip
         self._source.tell_offsets({each.part: each.records.next_offset for each in pending})
         batch.committed(pending)
@@ -208,9 +236,10 @@ class Member:
             recorded = self._batch_of(part).recorded(part)
             if recorded is not None or ends.get(part) == 0:
                 observations.append(
-                    Observation(self._source.streams[part.topic], part, recorded or 0, ends.get(part))
+                    Observation(self._source.stream_of(part.topic), part, recorded or 0, ends.get(part))
                 )
         progress.append(self._lake, observations)
+        self._source.look_around()
         self._noted = time.monotonic()
         self._news = False
         self._tell()
@@ -218,12 +247,17 @@ class Member:
     def _tell(self) -> None:
         self._told = time.monotonic()
         parts = list(self._source.placed)
-        lag = sum(
-            max(0, self._ends.get(p, 0) - self._batch_of(p).next_offset(p))
+        lags = {
+            p: max(0, self._ends.get(p, 0) - self._batch_of(p).next_offset(p))
             for p in parts
             if p in self._batch_of(p)
+        }
+        silent = 0.0 if self._silent_since is None else time.monotonic() - self._silent_since
+        self._report(
+            Progress(
+                self.summary, f"{len(parts)} partitions", sum(lags.values()), lags=lags, silent_seconds=silent
+            )
         )
-        self._report(Progress(self.summary, f"{len(parts)} partitions", lag))
 
     def _bear(self, error: Unreachable) -> None:
         """Go on while no broker answers: it may be restarting. A run that is to end gives up after a minute."""
@@ -231,7 +265,6 @@ class Member:
         self._silent_since = self._silent_since or now
         if self._targets is not None and now - self._silent_since > GIVE_UP_SECONDS:
             raise error
-        log.warning("%s; trying on", error)
 
     def _read_to_targets(self) -> bool:
         """Whether this member has read all of its parts, if any, up to their targets.
@@ -266,7 +299,7 @@ class Member:
         behind = [
             part
             for part in others
-            if (self._committer.position(PRIMARY[self._source.streams[part.topic]], str(part)) or 0)
+            if (self._committer.position(PRIMARY[self._source.stream_of(part.topic)], str(part)) or 0)
             < self._targets[part]
         ]
         if behind:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -17,14 +17,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from ingest.commit import Committer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
-    from ingest.batch import Part, Pending
+    from ingest.batch import Part
     from ingest.commit import Committed
     from ingest.decode import Decoder
     from ingest.summary import Progress
     from lake.store import Lake
-    from schemas.table import Table
 
 # A run reports every second or so while it reads; a commit may wait for another writer.
 STALE_SECONDS = 60.0
@@ -58,7 +57,7 @@ class Meter:
         self._reported_time: float | None = None
         self._committed_time: float | None = None
         ProcessCollector(registry=self.registry)
-        self.registry.register(self)  # type: ignore[arg-type] - it has what a collector needs
+        self.registry.register(self)
 
     def report(self, progress: Progress) -> None:
         """Take over where the run stands. Call it from the thread that counts."""
@@ -131,10 +130,10 @@ class TimedCommitter(Committer):
         super().__init__(lake, decoder)
         self._tell = tell
 
-    def commit(self, primary: Table, batch: Sequence[Pending]) -> Committed:
+    def commit(self, *arguments: Any, **options: Any) -> Committed:
         """As Committer's."""
         began = time.monotonic()
-        done = super().commit(primary, batch)
+        done = super().commit(*arguments, **options)
         self._tell(time.monotonic() - began)
         return done
 

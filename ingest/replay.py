@@ -28,7 +28,7 @@ import pyarrow as pa
 from ingest.commit import PRIMARY
 from ingest.decode import Decoder
 from ingest.formats.collect import MOST_EVENTS
-from ingest.letters import Chosen, Letters, Place, reading, to_records
+from ingest.letters import Chosen, Letters, Place, chunks, reading, to_records
 from lake.store import NEVER, open_configured
 from schemas.errors import CommitConflict, LakeError
 from schemas.events import (
@@ -119,28 +119,15 @@ def replay(
     lake = open_configured(settings.lake, read_only=dry_run)
     decoder = Decoder(settings)
     with reading(lake.snapshot()) as tables:
-        todo = tables.open_records(chosen)
+        todo = tables.records(chosen)
     result, done = Replayed(), 0
-    for places in _chunks(todo):
+    for places in chunks(todo, CHUNK_RECORDS, CHUNK_BYTES):
         if stop.is_set():
             break
         result.add(_chunk(lake, decoder, places, dry_run=dry_run))
         done += len(places)
         report(done, len(todo))
     return result
-
-
-def _chunks(todo: Sequence[tuple[Place, int]]) -> Iterator[list[Place]]:
-    chunk: list[Place] = []
-    size = 0
-    for place, bytes_of in todo:
-        if chunk and (len(chunk) >= CHUNK_RECORDS or size + bytes_of > CHUNK_BYTES):
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(place)
-        size += bytes_of
-    if chunk:
-        yield chunk
 
 
 def _chunk(lake: Lake, decoder: Decoder, places: Sequence[Place], *, dry_run: bool) -> Replayed:
@@ -247,7 +234,7 @@ def _new_letters(
     letters: Sequence[Letters], decoded: _Decoded, landed: set[tuple[str, Place, int]], now: datetime
 ) -> pa.Table:
     """Dead letters of events that had none and have no row; the bytes stand on the record's first."""
-    known = {each.place: each.reasons for each in letters}
+    known = {each.place: each.each for each in letters}
     there = {(place, index) for _, place, index in landed}
     kept = [
         rows.filter(
@@ -276,16 +263,21 @@ def _notes(letters: Sequence[Letters], decoded: _Decoded, now: datetime, result:
         rows, dead = decoded.rows.get(each.place, []), decoded.dead.get(each.place, {})
         for index in sorted(each.open):
             if not _is_resolved(index, rows, dead):
-                result.failing[dead.get(index) or each.reasons[index]] += 1
+                result.failing[dead.get(index) or each.each[index].reason] += 1
                 continue
-            result.resolved[each.reasons[index]] += 1
+            result.resolved[each.each[index].reason] += 1
             notes.append({
                 "dead_letter_id": f"{each.place}:{index}", "replay_time": now,
                 "outcome": "rows" if index in rows or (rows and not dead) else "no_event",
                 "record_rows": len(rows), "event_date": now.date(),
             })  # fmt: skip
         if dead:
-            log.info("%s still fails: %s", each.place, ", ".join(sorted(set(dead.values()))))
+            log.info(
+                "%s still fails: %s",
+                each.place,
+                ", ".join(sorted(set(dead.values()))),
+                extra=each.place._asdict(),
+            )
     return pa.Table.from_pylist(notes, schema=REPLAYS.schema)
 
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ingest.records import Stream
-    from schemas.settings import Settings
+    from lake.store import Lake
+    from schemas.settings import IngestSettings, Settings
 
 __all__ = ["Progress", "Summary", "run_files", "run_kafka", "stop_on_signals"]
 
@@ -45,9 +46,11 @@ def run_kafka(
     from ingest.member import Member
 
     lake = open_configured(settings.lake, create=True)
-    committer = Committer(lake, Decoder(settings))
-    with KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source:
-        return Member(settings, source, lake, committer, report).run(
+    with (
+        _metered(settings.ingest, lake, Decoder(settings), report) as (committer, told),
+        KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source,
+    ):
+        return Member(settings, source, lake, committer, told).run(
             stop or threading.Event(), until_end=until_end
         )
 
@@ -69,8 +72,30 @@ def run_files(
 
     lake = open_configured(settings.lake, create=True)
     decoder = Decoder(settings)
-    files = FileIngest(settings.ingest, lake, decoder, Committer(lake, decoder), report, stream)
-    return files.run(paths, stop or threading.Event())
+    with _metered(settings.ingest, lake, decoder, report) as (committer, told):
+        files = FileIngest(settings.ingest, lake, decoder, committer, told, stream)
+        return files.run(paths, stop or threading.Event())
+
+
+@contextmanager
+def _metered(
+    settings: IngestSettings, lake: Lake, decoder: Decoder, report: Callable[[Progress], None]
+) -> Iterator[tuple[Committer, Callable[[Progress], None]]]:
+    """Give the committer and the report to run with; with a port for metrics, both feed what is told there."""
+    if settings.metrics_port is None:
+        yield Committer(lake, decoder), report
+        return
+    from ingest.health import serve
+    from ingest.metrics import Meter, TimedCommitter
+
+    meter = Meter()
+
+    def told(progress: Progress) -> None:
+        meter.report(progress)
+        report(progress)
+
+    with serve(meter, settings.metrics_address, settings.metrics_port):
+        yield TimedCommitter(lake, decoder, meter.committed), told
 
 
 @contextmanager

@@ -111,7 +111,9 @@ def tls(settings: KafkaSettings) -> ssl.SSLContext:
         elif password is not None:
             what = f"{key or certificate} cannot be opened: check it, and kafka.key_password_file"
         else:
-            what = f"{key or certificate}, {certificate}: there is no private key or no certificate (PEM) in it"
+            what = (
+                f"{key or certificate}, {certificate}: there is no private key or no certificate (PEM) in it"
+            )
         raise SettingsError(f"kafka.key_file, kafka.certificate_file: {what}") from error
     return context
 
@@ -186,6 +188,6 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nowhere: the secret is for the address in the settings only."""
 
-    def redirect_request(self, *_: object) -> None:  # type: ignore[override]
+    def redirect_request(self, *_: object) -> None:
         """Refuse."""
         return

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ingest.batch import Part
     from ingest.commit import Committed
 
 
@@ -49,8 +52,9 @@ class Summary:
 class Progress:
     """Where a run stands, for whoever shows it: the counts, what is being read, and how far behind it is.
 
-    `reading` names the file, or the number of partitions. `lag` is in records (Kafka; None when not known) and
-    `read_bytes` of `total_bytes` of the present file on disk (files).
+    `reading` names the file, or the number of partitions. `lag` is in records (Kafka; None when not known), `lags`
+    by partition; `silent_seconds` is for how long no broker has answered. `read_bytes` of `total_bytes` of the
+    present file on disk were read (files).
     """
 
     summary: Summary
@@ -58,3 +62,5 @@ class Progress:
     lag: int | None = None
     read_bytes: int | None = None
     total_bytes: int | None = None
+    lags: Mapping[Part, int] = field(default_factory=dict)
+    silent_seconds: float = 0.0

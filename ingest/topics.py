@@ -74,9 +74,7 @@ class Topics:
 
     def ambiguous(self, topics: Iterable[str]) -> list[str]:
         """Those of the topics that expressions of both streams match."""
-        return sorted(
-            topic for topic in topics if topic not in self.names and len(self._matching(topic)) > 1
-        )
+        return sorted(topic for topic in topics if topic not in self.names and len(self._matching(topic)) > 1)
 
     def _matching(self, topic: str) -> list[Stream]:
         return [stream for stream, pattern in self._patterns.items() if pattern.match(topic)]

@@ -38,7 +38,8 @@ WITH runs_of_decisions AS (
 own AS (
     SELECT u.action_no, d.decision_no, 'loose' AS kind, 4 AS rung, d.decision_time, r.uses
     FROM unmatched AS u
-    JOIN decisions AS d ON d.trace_id = u.trace_id AND d.agent = u.agent AND d.trace_tenant = u.trace_tenant
+    JOIN decisions AS d
+        ON d.trace_id = u.trace_id AND d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
     JOIN decision_runs AS r ON r.decision_no = d.decision_no
     CROSS JOIN params AS s
     WHERE d.resource_prefix IS NOT NULL AND u.action = d.action
@@ -67,7 +68,10 @@ other_agent AS (
         AND coalesce(d.resource_type, '') = coalesce(u.resource_type, '')
     JOIN decision_runs AS r ON r.decision_no = d.decision_no
     WHERE r.uses = 0
-        AND ((d.trace_id = u.trace_id AND d.trace_tenant = u.trace_tenant) OR (d.trace_id IS NULL AND d.tenant = u.tenant))
+        AND (
+            (d.trace_id = u.trace_id AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = ''))
+            OR (d.trace_id IS NULL AND d.tenant = u.tenant)
+        )
         AND d.agent IS DISTINCT FROM u.agent
         AND d.decision_time BETWEEN u.event_time AND u.until_time
     UNION ALL
@@ -84,7 +88,7 @@ other_resource AS (
     FROM unmatched AS u
     JOIN runs_of_decisions AS r ON r.trace_id = u.trace_id
     JOIN decisions AS d ON d.decision_no = r.decision_no
-    WHERE d.agent = u.agent AND d.trace_tenant = u.trace_tenant
+    WHERE d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
         AND d.action = u.action AND coalesce(d.resource_type = u.resource_type, true)
         AND d.decision = 'allow' AND d.decision_time <= u.until_time
 ),
@@ -102,7 +106,8 @@ upstream AS (
     JOIN ancestors AS x ON x.trace_id = u.trace_id AND x.agent = u.agent AND x.first_time <= u.until_time
     JOIN runs_of_decisions AS r ON r.trace_id = u.trace_id
     JOIN decisions AS d ON d.decision_no = r.decision_no AND d.agent = x.ancestor
-    WHERE d.decision = 'allow' AND d.decision_time <= u.until_time AND d.trace_tenant = u.trace_tenant
+    WHERE d.decision = 'allow' AND d.decision_time <= u.until_time
+        AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
 ),
 
 candidates AS (

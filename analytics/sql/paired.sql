@@ -103,6 +103,7 @@ fitting AS (
         ON d.trace_id = m.trace_id AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
         AND d.resource_id = m.resource_id AND d.arguments_digest = m.arguments_digest
     WHERE coalesce(d.resource_type, '') = coalesce(m.resource_type, '') AND d.decision_time <= m.until_time
+        AND (d.tenant = m.tenant OR d.tenant = '' OR m.tenant = '')
         AND coalesce(d.task_id = m.task_id, true)
     UNION ALL
     SELECT m.action_no, d.decision_no, d.decision_time, d.decision_id
@@ -111,6 +112,7 @@ fitting AS (
         ON d.trace_id = m.trace_id AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
         AND d.resource_id = m.resource_id AND d.task_id = m.task_id
     WHERE coalesce(d.resource_type, '') = coalesce(m.resource_type, '') AND d.decision_time <= m.until_time
+        AND (d.tenant = m.tenant OR d.tenant = '' OR m.tenant = '')
         AND coalesce(d.arguments_digest = m.arguments_digest, true)
 ),
 

@@ -23,4 +23,9 @@ def command(*, address: str | None, port: int | None, settings: Settings) -> Non
     """
     from dashboards.serve import serve
 
-    serve(settings, address=address, port=port, announce=click.echo)
+    serve(
+        settings,
+        address=address,
+        port=port,
+        announce=lambda url: click.echo(f"The dashboard is at {url} (Ctrl-C ends it)"),
+    )

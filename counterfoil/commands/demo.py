@@ -57,7 +57,7 @@ def command(folder: Path, *, dashboard: bool) -> None:
         _say("5  Dashboard (Ctrl-C ends it)")
         from dashboards.serve import serve
 
-        serve(settings, announce=click.echo)
+        serve(settings, announce=lambda url: click.echo(f"The dashboard is at {url} (Ctrl-C ends it)"))
     else:
         click.echo(f"  counterfoil dashboard --config {config}")
 

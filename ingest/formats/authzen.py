@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.cloudevents import attribute
 from ingest.formats.attributes import attributes_text
-from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
+from ingest.formats.collect import MOST_EVENTS, Collector, check_repeated, too_many_events
 from ingest.formats.facts import content_id, facts, name, no_answer, rest, short
 from ingest.formats.redact import without_secrets
 from ingest.formats.shape import asked_of
@@ -115,6 +115,7 @@ class _Exchange:
         self._asked = list_of(self._request.get("evaluations"))
         if len(self._asked) > MOST_EVENTS:
             raise too_many_events(len(self._asked))
+        check_repeated({**self._request, "evaluations": None}, len(self._asked))
         self._answers = list_of(object_of(self._response).get("evaluations"))
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest.formats.attributes import attributes_text
+from ingest.formats.collect import check_repeated
 from ingest.formats.facts import facts, no_answer, rest, short
 from ingest.formats.redact import without_secrets
 from ingest.jsonrecord import cut, list_of, name_of, object_of, text_of
@@ -36,7 +37,9 @@ def questions(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], object]]:
         results = list_of(told.get("results"))
         requests = list_of(asked.get("requests"))
         shared = {key: value for key, value in asked.items() if key != "requests"}
-        for index in range(max(len(results), len(requests))):
+        count = max(len(results), len(requests))
+        check_repeated(shared, count)
+        for index in range(count):
             result = object_of(results[index]) if index < len(results) else {}
             request = object_of(result.get("request"))
             if not request and index < len(requests):

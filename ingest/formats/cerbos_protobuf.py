@@ -40,7 +40,9 @@ def read_entry(value: bytes, kind: bytes) -> dict[str, Any]:
         )
     name = _MESSAGES.get(kind)
     if name is None:
-        raise RecordError("unknown_value", f"the kind is {cut(repr(kind), 60)}: it must be access or decision")
+        raise RecordError(
+            "unknown_value", f"the kind is {cut(repr(kind), 60)}: it must be access or decision"
+        )
     from google.protobuf import json_format, message
 
     try:

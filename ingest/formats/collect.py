@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ingest.jsonrecord import json_text
 from ingest.records import DeadLetter, Decoded, Rows
 from schemas.errors import RecordError
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 # A record of ten megabytes can hold millions of empty events, each of which would become a row or a dead
 # letter many times its size.
 MOST_EVENTS = 10_000
+# What the events of a record share is repeated by each of their rows.
+_MOST_REPEATED = 64 * 1024 * 1024
 
 
 def too_many_events(count: int) -> RecordError:
@@ -25,6 +28,19 @@ def too_many_events(count: int) -> RecordError:
         "too_many_events",
         f"{count} events or more, and at most {MOST_EVENTS} are read: send fewer in one record",
     )
+
+
+def check_repeated(shared: object, count: int) -> None:
+    """Refuse a record whose events share so much that it would be read and kept far too often.
+
+    Raises RecordError: too_many_events, or too_deep.
+    """
+    repeated = len(json_text(shared)) * count
+    if repeated > _MOST_REPEATED:
+        raise RecordError(
+            "too_many_events",
+            f"{count} events share what would be {repeated} bytes in their rows: send fewer in one record",
+        )
 
 
 class Collector:

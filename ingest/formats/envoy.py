@@ -1,9 +1,9 @@
 """Envoy access log in JSON: the answers of an external authorization service (`ext_authz`).
 
-A line is a decision where the log says that the service was asked: it was denied (`ext_authz_denied`, flag `UAEX`),
-failed (`ext_authz_error`), or took a time (`ext_authz_duration` of the filter's dynamic metadata). Any other line
-is of a request that may never have been asked about, and is skipped. A request id is the same at each proxy that
-a request passes and on each retry, so it is no id of a decision by itself.
+A line is a decision where the log says that the service was asked: it was denied (`ext_authz_denied`, flag
+`UAEX`), failed (`ext_authz_error`), or left a time or a decision's id in the filter's dynamic metadata. Any other
+line is of a request that may never have been asked about, and is skipped. A request id is the same at each proxy
+that a request passes and on each retry, so it is no id of a decision by itself.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Envoy:
                 line = parse_object(value)
                 said = self._metadata(line)
                 took = number_of(self._field(line, "check_duration") or said.get("ext_authz_duration"))
-                answer = _answer(line, asked=took is not None)
+                answer = _answer(line, asked=took is not None or bool(said.get("decision_id")))
                 if answer is None:
                     found.skip("no_event")
                     continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ingest.formats.attributes import attributes_text
-from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
+from ingest.formats.collect import MOST_EVENTS, Collector, check_repeated, too_many_events
 from ingest.formats.facts import content_id, facts, no_answer, number_of, rest, short
 from ingest.formats.redact import without_secrets
 from ingest.jsonrecord import kind_of, list_of, object_of, parse_object, required_text, text_of
@@ -139,6 +139,7 @@ def _checks(line: dict[str, Any]) -> list[Any]:
     checks = list_of(asked.get("checks"))
     if len(checks) > MOST_EVENTS:
         raise too_many_events(len(checks))
+    check_repeated(asked.get("context"), len(checks))
     return checks
 
 

@@ -29,12 +29,12 @@ def bench() -> Iterator[Bench]:
 
 @pytest.fixture
 def view(bench: Bench) -> Callable[..., list[Row]]:
-    """The rows of one view over the given rows, in the order of their first column."""
+    """The rows of one view over the given rows, sorted."""
 
     def look(name: str, *, closed: bool = True, **rows: list[Row]) -> list[Row]:
         session = bench.session(make_tables(**rows), closed=closed)
         session.need(name)
-        found: list[Row] = session.fetch(f"SELECT * FROM {name} ORDER BY 1").to_pylist()
+        found: list[Row] = session.fetch(f"SELECT * FROM {name} ORDER BY ALL").to_pylist()
         return found
 
     return look

@@ -203,7 +203,7 @@ def test_the_decision_that_is_shown_backs_the_action_that_is_shown(tmp_path: Pat
 
 def test_every_verdict_and_reason_is_explained() -> None:
     page = (ROOT / "docs" / "concepts.md").read_text(encoding="utf-8")
-    sql = views()["action_backing"].sql
+    sql = views()["verdicts"].sql + views()["approval_uses"].sql
     judged = dict.fromkeys(re.findall(r"'([a-z_]+):([a-z_]*)'", sql))
     assert len({verdict for verdict, _ in judged}) == 7
     assert [word for word in re.findall(r"(?:THEN|ELSE) '(\w+)'", sql) if f"`{word}`" not in page] == []

@@ -51,7 +51,7 @@ class Events:
         }).encode()  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def events() -> type[Events]:
     """Make records."""
     return Events

@@ -219,7 +219,7 @@ def test_the_record_is_decoded_with_the_headers_that_it_had(
 def test_a_time_that_was_estimated_is_that_of_the_first_reading() -> None:
     read = datetime(2026, 1, 2, 3, tzinfo=UTC)
     letters = [
-        Letters(Place("t", 0, n), "orchestration", {0: "too_large"}, value=b"{}", size=2, ingest_time=when)
+        Letters(Place("t", 0, n), "orchestration", value=b"{}", size=2, ingest_time=when)
         for n, when in enumerate((read, read + timedelta(hours=1), read))
     ]
     groups = [(records.offset, when) for records, when in to_records(letters)]

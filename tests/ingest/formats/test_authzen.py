@@ -207,3 +207,10 @@ def test_one_bad_evaluation_of_a_batch_leaves_the_others(decode: Any, rows_of: A
     decoding = decode(value, stream="authorization")
     assert [row["source_index"] for row in rows_of(decoding, "authorization_decisions")] == [0, 2]
     assert [letter["source_index"] for letter in rows_of(decoding, "dead_letters")] == [1]
+
+
+def test_a_batch_that_would_repeat_too_much_is_one_dead_letter(decode: Any) -> None:
+    value = batch()
+    value["request"] |= {"context": {"note": "x" * 100_000}, "evaluations": [{}] * 1000}
+    decoding = decode(value, stream="authorization")
+    assert (decoding.rows, decoding.reasons) == (0, {"too_many_events": 1})

@@ -215,3 +215,10 @@ def test_a_decision_without_an_action_is_a_dead_letter(decode: Any, rows_of: Any
     del event["requestParameters"]["action"]
     (letter,) = rows_of(decode(event, stream="authorization"), "dead_letters")
     assert (letter["reason"], letter["source_format"]) == ("missing_field", "avp")
+
+
+def test_a_batch_that_would_repeat_too_much_is_one_dead_letter(decode: Any, data: Any) -> None:
+    event = json.loads(data("avp.jsonl")[1])
+    event["requestParameters"] |= {"context": {"note": "x" * 100_000}, "requests": [{}] * 1000}
+    decoding = decode(event, stream="authorization")
+    assert (decoding.rows, decoding.reasons) == (0, {"too_many_events": 1})

@@ -91,3 +91,8 @@ def test_a_line_without_what_a_decision_needs_is_a_dead_letter(
 ) -> None:
     (letter,) = rows_of(decode({**line, **changes}, stream="authorization"), "dead_letters")
     assert (letter["reason"], letter["source_format"]) == (reason, "envoy")
+
+
+def test_the_services_own_decision_shows_that_it_was_asked(decision: Any, data: Any) -> None:
+    row = decision({**json.loads(data("envoy.jsonl")[4]), "ext_authz": {"decision_id": "d-1"}})
+    assert (row["decision"], row["parent_decision_id"]) == ("allow", "d-1")

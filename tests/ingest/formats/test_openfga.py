@@ -88,3 +88,10 @@ def test_a_line_without_what_a_decision_needs_is_a_dead_letter(
 ) -> None:
     (letter,) = rows_of(decode({**check, **changes}, stream="authorization"), "dead_letters")
     assert (letter["reason"], letter["source_format"]) == (reason, "openfga")
+
+
+def test_a_batch_that_would_repeat_too_much_is_one_dead_letter(decode: Any, data: Any) -> None:
+    batch = json.loads(data("openfga.jsonl")[1])
+    batch["raw_request"] |= {"context": {"note": "x" * 100_000}, "checks": [{}] * 1000}
+    decoding = decode(batch, stream="authorization")
+    assert (decoding.rows, decoding.reasons) == (0, {"too_many_events": 1})
