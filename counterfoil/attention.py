@@ -10,7 +10,7 @@ import click
 from counterfoil.options import Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from counterfoil.standing import Standing
 
@@ -48,7 +48,12 @@ class ConditionType(click.ParamType):  # type: ignore[type-arg]
 
 def attention(standing: Standing, conditions: tuple[Condition, ...]) -> list[str]:
     """A sentence for each thing that a condition says is wrong; empty when all is well."""
-    judges = {"lag": _lag, "dead-letters": _dead_letters, "holes": _holes, "stale": _stale}
+    judges: dict[str, Callable[[Standing, Any], Iterator[str]]] = {
+        "lag": _lag,
+        "dead-letters": _dead_letters,
+        "holes": _holes,
+        "stale": _stale,
+    }
     return [line for kind, limit in conditions for line in judges[kind](standing, limit)]
 
 

@@ -1,8 +1,8 @@
 """The command `counterfoil`: the list of its sub-commands, and how errors end a run.
 
-Exit codes: 0 done; 1 failed, or nobody reads the output any more; 2 wrong usage or settings; 3 a source cannot be read;
-4 the lake cannot be used; 5 a rule failed; 6 a query was refused or failed; 10 `detect --fail-on` found something;
-130 interrupted.
+Exit codes: 0 done; 1 failed, found something amiss, or nobody reads the output any more; 2 wrong usage or settings;
+3 a source cannot be read; 4 the lake cannot be used; 5 a rule failed; 6 a query was refused or failed;
+10 `detect --fail-on` found something; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def group() -> None:
 def cli() -> None:
     """Run the command line; an error of ours is one line on stderr and its exit code."""
     try:
-        group.main(standalone_mode=False)
+        # What a command asks to exit with, by click.exceptions.Exit, comes back as the result.
+        code = group.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
@@ -74,3 +75,4 @@ def cli() -> None:
         # An error may quote a log or a query: its control characters are made visible.
         click.echo(f"counterfoil: {visible(str(error))}", err=True)
         sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else 0)

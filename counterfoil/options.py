@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,22 +61,26 @@ F = TypeVar("F", bound="Callable[..., Any]")
 def with_settings(function: F) -> F:
     """Give the command `--config`, `--lake`, `--verbose` and `--log-format`, and pass the settings as `settings`."""
 
-    def load(load_settings: Callable[[], Settings]) -> dict[str, Any]:
+    def load(load_settings: Callable[[], Settings], _: Path | None) -> dict[str, Any]:
         return {"settings": load_settings()}
 
     return _with_options(function, load)
 
 
 def with_settings_to_load(function: F) -> F:
-    """As `with_settings`, for a command that judges the settings itself: it gets `load`, which may raise."""
+    """As `with_settings`, for a command that judges the settings itself: it gets `load`, which may raise, and `config`,
+    the file that they are in, or None."""
 
-    def load(load_settings: Callable[[], Settings]) -> dict[str, Any]:
-        return {"load": load_settings}
+    def load(load_settings: Callable[[], Settings], config: Path | None) -> dict[str, Any]:
+        from schemas.settings import DEFAULT_FILE
+
+        file = config or Path(os.environ.get("COUNTERFOIL_CONFIG", DEFAULT_FILE))
+        return {"load": load_settings, "config": file if file.is_file() else None}
 
     return _with_options(function, load)
 
 
-def _with_options(function: F, load: Callable[[Callable[[], Settings]], dict[str, Any]]) -> F:
+def _with_options(function: F, load: Callable[[Callable[[], Settings], Path | None], dict[str, Any]]) -> F:
     @click.option(
         "--config", type=click.Path(path_type=Path), help="Settings file; default ./counterfoil.toml."
     )
@@ -100,7 +105,7 @@ def _with_options(function: F, load: Callable[[Callable[[], Settings]], dict[str
             return read.model_copy(update={"lake": read.lake.model_copy(update={"url": lake})})
 
         configure(log_format, verbose=verbose)
-        return function(*args, **load(load_settings), **kwargs)
+        return function(*args, **load(load_settings, config), **kwargs)
 
     return wrapped  # type: ignore[return-value]
 

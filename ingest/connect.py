@@ -187,6 +187,11 @@ def explain(error: BaseException, settings: KafkaSettings) -> SourceError | Sett
             return SourceError(
                 f"the broker at {at} does not let this user read the topic {names}: give it Read and Describe on it"
             )
+        case kafka_errors.InvalidReceiveError():
+            return SourceError(
+                f"the broker at {at} answers in another protocol (perhaps TLS): check kafka.security_protocol and"
+                " kafka.bootstrap_servers"
+            )
         case kafka_errors.AuthorizationError():
             return SourceError(
                 f"the broker at {at} does not let this user read: it needs Read and Describe on the topics and"

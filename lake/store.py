@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from deltalake.exceptions import DeltaError
 
-from lake import follow, maintain, recovery, snapshot, survey
+from lake import follow, maintain, probe, recovery, snapshot, survey
 from lake.append import NEVER, append
 from lake.commit import Committer, first_line, write_checkpoint
 from lake.durable import make_folder
@@ -128,6 +128,12 @@ class Lake:
         """The table's versions, newest first, as far as the log is kept."""
         with _one_line(f"read {table.name} in {self.url}"):
             return maintain.history(self._place, table.name, limit)
+
+    def probe(self) -> float | None:
+        """Write and remove a few bytes; by how many seconds the storage's clock is ahead of ours: see `lake.probe`."""
+        self._writable()
+        with _one_line(f"write to {self.url}"):
+            return probe.probe(self._place)
 
     def added_since(self, table: Table, version: int | None) -> tuple[int | None, list[str]]:
         """The newest version, and the files with rows that came after `version`: see `lake.follow`."""

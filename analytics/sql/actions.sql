@@ -1,12 +1,23 @@
 -- view: actions
 -- needs: events, traces, actors
 -- about: One row per action that an agent took or tried: tool calls and data accesses. A call that only starts another
---        agent, with no action or decision of its own, is a delegation: the actions are that agent's.
+--        agent, with no action or decision of its own, is a delegation: the actions are that agent's. A call that a client's
+--        span tells again counts once.
 CREATE OR REPLACE TABLE actions AS
 WITH delegating AS (
     SELECT DISTINCT trace_id, parent_key
     FROM events
     WHERE event_type = 'task_start' AND parent_key IS NOT NULL AND trace_id IS NOT NULL
+),
+
+-- A call that is told twice: once by the agent, and within that by the client that carried it to the tool.
+told AS (
+    SELECT DISTINCT trace_id, span_key, tool_name
+    FROM events
+    WHERE event_type = 'tool_call' AND tool_name IS NOT NULL AND span_key IS NOT NULL AND trace_id IS NOT NULL
+        AND (trace_id, span_key) IN (
+            SELECT (trace_id, parent_key) FROM events WHERE event_type = 'tool_call' AND parent_key IS NOT NULL
+        )
 )
 
 SELECT
@@ -49,5 +60,7 @@ FROM events AS e
 LEFT JOIN traces AS r ON r.trace_id = e.trace_id
 LEFT JOIN actors AS x ON x.event_id = e.event_id AND x.trace_id = e.trace_id
 LEFT JOIN delegating AS c ON c.trace_id = e.trace_id AND c.parent_key = e.span_key
+LEFT JOIN told AS o ON o.trace_id = e.trace_id AND o.span_key = e.parent_key AND o.tool_name = e.tool_name
 WHERE e.event_type IN ('tool_call', 'data_access')
-    AND (c.parent_key IS NULL OR e.action IS NOT NULL OR e.decision_id IS NOT NULL);
+    AND (c.parent_key IS NULL OR e.action IS NOT NULL OR e.decision_id IS NOT NULL)
+    AND o.span_key IS NULL;

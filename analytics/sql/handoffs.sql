@@ -34,10 +34,11 @@ climbs AS (
 )
 
 SELECT
-    event_id, 'handoff' AS kind, trace_id, tenant_id, event_time AS handoff_time,
+    event_id, event_type AS kind, trace_id, tenant_id, event_time AS handoff_time,
     coalesce(agent_name, agent_id) AS from_agent, coalesce(target_agent_name, target_agent_id) AS to_agent
 FROM events
 WHERE event_type IN ('handoff', 'delegation') AND trace_id IS NOT NULL
+    AND coalesce(status, 'unset') NOT IN ('rejected', 'error', 'canceled')
 UNION ALL
 SELECT DISTINCT coalesce(call_id, event_id), 'delegation', trace_id, NULL, event_time, from_agent, to_agent
 FROM climbs

@@ -49,6 +49,7 @@ def as_dict(result: Evaluation) -> dict[str, Any]:
     return {
         "passed": result.passed,
         "actions": result.actions,
+        "absent": result.absent,
         "backing": {
             name: {"actions": c["actions"], "right": c["right"], "share": c["right"] / c["actions"]}
             for name, c in sorted(result.backing.items())
@@ -94,6 +95,8 @@ def show(result: Evaluation) -> None:
         if problems:
             listed = [tuple(problem.values()) for problem in problems[:_SHOWN]]
             write_table(tuple(problems[0]), listed, title=f"\n{title}: {len(problems)}")
+    if result.absent:
+        click.echo(f"\n{result.absent} actions of the answer key are in no record, and were not judged")
     click.echo(
         f"\n{'passed' if result.passed else 'NOT passed'}: {result.actions} actions, {result.findings} findings"
     )

@@ -370,7 +370,7 @@ def a_world(seed: int) -> dict[str, list[Row]]:
         }
         for n in range(count + 1)
     ]
-    identity = [
+    identity: list[Row] = [
         *(
             {"event_type": "approval", "at": 1, "approval_id": "ap", "action": name}
             for name in ("pay", "read")

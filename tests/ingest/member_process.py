@@ -1,6 +1,6 @@
 """A process that ingests, as the command line would, and that can be made to die at a chosen moment.
 
-python member_process.py SETTINGS.toml [--until-end] [--pace SECONDS] [--die HOW] [--files PATH...]
+python member_process.py SETTINGS.toml [--until-end] [--pace SECONDS] [--die HOW] [--log] [--files PATH...]
 
 HOW is `before KIND N` or `after KIND N`: it kills itself (-9) around its n-th append to a table of that kind,
 `primary` (the stream's own table) or `secondary` (dead letters, identity events). Or it is `within SEED`: at a random
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import random
 import signal
@@ -66,8 +67,11 @@ def main() -> int:
     options.add_argument("--until-end", action="store_true")
     options.add_argument("--pace", type=float, default=0.0)
     options.add_argument("--die", default="never")
+    options.add_argument("--log", action="store_true", help="write the log to the error output")
     options.add_argument("--files", nargs="+", type=Path)
     given = options.parse_args()
+    if given.log:
+        logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     instrument(given.die, given.pace)
     settings = load_settings(given.settings)
 
