@@ -49,13 +49,19 @@ def checks(load: Callable[[], Settings], config: Path | None, *, broker: bool = 
     yield _formats(settings)
     yield _rules(settings)
     yield from _listeners(settings)
-    lake, found = _readable(settings)
-    yield found
+    try:
+        root = locate(settings.lake.url).root
+    except LakeError as error:
+        yield Check("lake", "failed", str(error), "correct lake.url; neither lake nor disk was checked")
+        lake = root = None
+    else:
+        lake, found = _readable(settings, root)
+        yield found
     if lake is not None:
-        yield from _writable(settings, lake)
+        yield from _writable(lake, root)
         yield from _tables(lake)
     yield _clock(lake)
-    yield from _disks(settings)
+    yield from _disks(root)
     if broker:
         yield from probe_kafka(settings.kafka, lake)
 
@@ -144,29 +150,28 @@ def _is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-def _readable(settings: Settings) -> tuple[Lake | None, Check]:
+def _readable(settings: Settings, root: Path | None) -> tuple[Lake | None, Check]:
     try:
         lake = open_configured(settings.lake, read_only=True)
         tables = lake.snapshot().tables
     except LakeError as error:
-        place = locate(settings.lake.url)
-        if place.root is not None and not place.root.exists():
-            above = next(path for path in place.root.parents if path.exists())
+        if root is not None and not root.exists():
+            above = next(path for path in root.parents if path.exists())
             if os.access(above, os.W_OK | os.X_OK):
                 return None, Check(
-                    "lake", "warning", f"there is no lake at {place.root} yet", "the first ingest makes it"
+                    "lake", "warning", f"there is no lake at {root} yet", "the first ingest makes it"
                 )
             return None, Check(
-                "lake", "failed", f"there is no lake at {place.root}, and {above} cannot be written",
+                "lake", "failed", f"there is no lake at {root}, and {above} cannot be written",
                 "make the folder for the user that ingests, or correct lake.url",
             )  # fmt: skip
         return None, Check("lake", "failed", str(error))
     return lake, Check("lake", "ok", f"{lake.url} can be read: {len(tables)} tables")
 
 
-def _writable(settings: Settings, lake: Lake) -> Iterator[Check]:
+def _writable(lake: Lake, root: Path | None) -> Iterator[Check]:
     try:
-        ahead = open_configured(settings.lake).probe()
+        ahead = lake.probe()
     except LakeError as error:
         yield Check(
             "writing", "failed", str(error), "give the user that ingests and detects write permission"
@@ -179,7 +184,6 @@ def _writable(settings: Settings, lake: Lake) -> Iterator[Check]:
             f"the storage's clock is {abs(ahead):.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's",
             "keep both set by a time service",
         )  # fmt: skip
-    root = locate(lake.url).root
     if root is not None and stat.S_IMODE(root.stat().st_mode) & stat.S_IWOTH:
         yield Check("permissions", "warning", f"everyone may write to {root}", f"chmod o-w {root}")
 
@@ -215,9 +219,8 @@ def _clock(lake: Lake | None) -> Check:
     return Check("clock", "ok", f"{now:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def _disks(settings: Settings) -> Iterator[Check]:
+def _disks(root: Path | None) -> Iterator[Check]:
     """Room for the lake, and for what queries spill to the temporary folder."""
-    root = locate(settings.lake.url).root
     places = {"temporary folder": Path(tempfile.gettempdir())}
     if root is not None:
         places = {"lake": next(path for path in (root, *root.parents) if path.exists()), **places}

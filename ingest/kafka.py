@@ -59,6 +59,7 @@ class KafkaSource:
         self._listener = Listener()
         self._silent_since: float | None = None
         self._left_out: set[str] = set()
+        self._fenced: Exception | None = None
         self._consumer = connect(settings, fetch_bytes)
         self._listener.consumer = self._consumer
         self._whole = take_whole_batches(self._consumer)
@@ -119,6 +120,8 @@ class KafkaSource:
 
     def poll(self, seconds: float, max_records: int, max_bytes: int) -> Polled:
         """Wait at most that long for records or for a change of the share, and return about that much of them."""
+        if self._fenced is not None:
+            raise explain(self._fenced, self._settings)
         polled = Polled()
         read: Mapping[Any, list[Any]] = {}
         count = max(1, int(max_records / self._per_batch)) if self._whole else max_records
@@ -214,7 +217,9 @@ class KafkaSource:
         """Tell Kafka how far this member is, for lag monitors; nothing rests on it, so failing is no matter."""
 
         def note(_: object, outcome: object) -> None:
-            if isinstance(outcome, Exception):
+            if isinstance(outcome, kafka_errors.FencedInstanceIdError):
+                self._fenced = outcome  # the client itself would only cease to send signs of life
+            elif isinstance(outcome, Exception):
                 log.debug("Kafka did not take the offsets for lag monitors: %s", outcome)
 
         try:

@@ -239,6 +239,7 @@ class Member:
                     Observation(self._source.stream_of(part.topic), part, recorded or 0, ends.get(part))
                 )
         progress.append(self._lake, observations)
+        self._source.tell_offsets({each.part: each.next_offset for each in observations})
         self._source.look_around()
         self._noted = time.monotonic()
         self._news = False

@@ -130,8 +130,10 @@ class Lake:
             return maintain.history(self._place, table.name, limit)
 
     def probe(self) -> float | None:
-        """Write and remove a few bytes; by how many seconds the storage's clock is ahead of ours: see `lake.probe`."""
-        self._writable()
+        """Write and remove a few bytes, beside the tables; by how many seconds the storage's clock is ahead of ours.
+
+        Also where the lake was opened read-only: no table is touched. See `lake.probe`.
+        """
         with _one_line(f"write to {self.url}"):
             return probe.probe(self._place)
 

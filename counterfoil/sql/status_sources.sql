@@ -1,5 +1,5 @@
 -- How far each partition has been read by the notes of the ingest, and how quickly: records a second over the last five
--- minutes before $now, null where it was seen less than twice in them.
+-- minutes before $now, null where it was seen less than twice in them. The end is the last that was told.
 WITH latest AS (
     SELECT
         stream, source_topic, source_partition,

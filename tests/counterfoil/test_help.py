@@ -32,20 +32,35 @@ HEAVY = {
     "rich",
     "streamlit",
 }
-SHARED = {"--config", "--lake", "--verbose", "--format", "--help"}
+SHARED = {"--config", "--lake", "--verbose", "--log-format", "--format", "--help"}
+# Every command, and those within a group as "group command".
+ALL = [
+    *COMMANDS,
+    *(
+        f"{name} {inner}"
+        for name in COMMANDS
+        if isinstance(command := group.get_command(click.Context(group), name), click.Group)
+        for inner in command.commands
+    ),
+]
 
 
 def command_of(name: str) -> click.Command:
-    found = group.get_command(click.Context(group), name)
+    found: click.Command | None = group
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.get_command(click.Context(found), word)
     assert found is not None
     return found
 
 
 def options_of(name: str) -> set[str]:
-    """Return the long names of a command's options."""
+    """Return the long names of a command's options, and for a group of those within it."""
+    command = command_of(name)
+    inner = [*command.commands.values()] if isinstance(command, click.Group) else []
     return {
         flag
-        for parameter in command_of(name).params
+        for parameter in (each for part in (command, *inner) for each in part.params)
         for flag in (*parameter.opts, *parameter.secondary_opts)
         if flag.startswith("--")
     }
@@ -56,7 +71,7 @@ def section(name: str) -> str:
     return found.split("\n## ", maxsplit=1)[0]
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([name, "--help"] for name in COMMANDS)])
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], *([*name.split(), "--help"] for name in ALL)])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     script = """if True:
         import json, sys
@@ -88,7 +103,7 @@ def test_the_list_of_commands_says_what_each_does(counterfoil: Callable[..., Any
         assert f"{name} {line}" in listed
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_option_says_what_it_is_for(name: str) -> None:
     command = command_of(name)
 
@@ -110,7 +125,7 @@ def test_the_page_tells_of_the_shared_options(flag: str) -> None:
 
 
 def test_the_page_tells_of_no_command_that_is_not_there() -> None:
-    assert re.findall(r"^## counterfoil (\w+)$", PAGE, flags=re.MULTILINE) == list(COMMANDS)
+    assert re.findall(r"^## counterfoil ([\w-]+)$", PAGE, flags=re.MULTILINE) == list(COMMANDS)
 
 
 def test_the_version_is_that_of_the_package(counterfoil: Callable[..., Any]) -> None:

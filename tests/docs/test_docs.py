@@ -108,6 +108,9 @@ def test_every_command_that_is_shown_exists_with_its_options() -> None:
 
     for block, (name, *words) in shown:
         command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            name, *words = words
+            command = command.get_command(click.Context(command), name)
         assert command is not None, f"{block}: there is no command {name}"
         known = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)}
         unknown = {word.split("=")[0] for word in words if word.startswith("-")} - known
