@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from analytics.session import Session
 
-_READING = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+_EXPLAINED = re.compile(r"\s*explain\s+(?:analyze\s+)?((?:select|with|from|values)\b.*)", re.IGNORECASE | re.DOTALL)
 
 
 def ask(session: Session, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
@@ -36,6 +36,8 @@ def ask(session: Session, query: str, values: Sequence[Any] | Mapping[str, Any] 
         session.need(*(set(re.findall(r"\w+", query.lower())) & views().keys()))
         _lock_down(cursor, session)
         try:
+            # A SELECT can hold an INSERT or DELETE in its WITH; in this transaction those are refused.
+            cursor.execute("BEGIN TRANSACTION READ ONLY").fetchall()
             return cursor.sql(query, params=values).to_arrow_table()
         except duckdb.Error as error:
             raise QueryError(_first_line(error)) from error
@@ -57,7 +59,13 @@ def _check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         raise QueryError(_first_line(error)) from error
     if len(statements) != 1:
         raise QueryError(f"give one statement, not {len(statements)}")
-    if statements[0].type not in _READING:
+    if statements[0].type == duckdb.StatementType.EXPLAIN:
+        # EXPLAIN ANALYZE runs what it explains, so that must be a query itself.
+        asked = _EXPLAINED.fullmatch(query)
+        if asked is None:
+            raise QueryError("EXPLAIN goes with one SELECT right after it")
+        return _check(cursor, asked[1])
+    if statements[0].type != duckdb.StatementType.SELECT:
         kind = statements[0].type.name.replace("_", " ")
         raise QueryError(f"{kind} is refused: this is for reading; give one SELECT")
 

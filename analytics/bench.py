@@ -37,6 +37,8 @@ class Bench:
         small = {"threads": 1, "memory_limit": "1GB"}
         self.settings = settings or Settings.model_validate({"correlate": small})
         self._connection = connect(self.settings)
+        self._empty: set[str] = set()
+        self._closed: bool | None = None
 
     def __enter__(self) -> Bench:
         """The bench itself."""
@@ -49,10 +51,14 @@ class Bench:
     def session(self, tables: Mapping[str, pa.Table], *, closed: bool = True) -> Session:
         """A session over these tables and no others. It is good until the next one is made."""
         for name in TABLES:
-            self._connection.register("incoming", tables[name])
-            self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
+            if tables[name].num_rows or name not in self._empty:
+                self._connection.register("incoming", tables[name])
+                self._connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM incoming")
         self._connection.unregister("incoming")
-        set_parameters(self._connection, self.settings, closed=closed)
+        self._empty = {name for name in TABLES if not tables[name].num_rows}
+        if closed != self._closed:
+            set_parameters(self._connection, self.settings, closed=closed)
+            self._closed = closed
         return Session(self._connection, Snapshot("memory", {}))
 
     def evaluate(self, rule: Rule, case: Case, way: str = "as_written") -> dict[str, dict[str, Any]]:

@@ -78,6 +78,7 @@ _STREAMS: dict[str, tuple[Table, dict[str, str], dict[str, Any]]] = {
         {"stream": "authorization", "source_topic": "decisions", "next_offset": 0, "caught_up": True},
     ),
 }
+_EMPTY: Tables = {name: table.schema.empty_table() for name, table in TABLES.items()}
 _DURATION: TypeAdapter[timedelta] = TypeAdapter(Duration)
 
 
@@ -140,7 +141,7 @@ def tables_of(case: Case) -> Tables:
 
 def make_tables(**rows: Iterable[Mapping[str, Any]]) -> Tables:
     """Tables of the contract from shortened rows: orchestration, decisions, identity and progress."""
-    made = {name: table.schema.empty_table() for name, table in TABLES.items()}
+    made = dict(_EMPTY)
     for stream, given in rows.items():
         table = _STREAMS[stream][0]
         full = [_full_row(stream, number, row) for number, row in enumerate(given)]

@@ -7,6 +7,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from schemas.errors import RuleError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -38,11 +40,16 @@ def finding_id(rule_id: str, entity_keys: Iterable[str], anchor_event_ids: Itera
 def to_findings(
     rule: Rule, rows: Iterable[Mapping[str, Any]], override: RuleOverride | None = None
 ) -> dict[str, dict[str, Any]]:
-    """The findings of a rule by id: the columns of STATE_COLUMNS with `finding_id` and `rule_id`."""
+    """The findings of a rule by id: the columns of STATE_COLUMNS with `finding_id` and `rule_id`.
+
+    Raises RuleError for a reason that the rule has no words for.
+    """
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
         identity = finding_id(rule.id, row["entity_keys"], row["anchor_event_ids"])
         evidence = row["evidence"] or {}
+        if row["reason"] not in rule.titles or row["reason"] not in rule.explanations:
+            raise RuleError(f"rule {rule.id} {rule.name}: rule.toml has no title and explanation for {row['reason']!r}")
         words = _words(row, evidence)
         finding = {name: row[name] for name in ROW_COLUMNS if name != "tool_name"}
         finding |= {

@@ -1,8 +1,9 @@
 """Commit a micro-batch so that each record is in the lake exactly once, over several tables.
 
 Each stream has a primary table, whose recorded position says where reading goes on. A record may yield rows for
-any table. The other tables are written first, each with its own position; rows below a table's position were
-committed by an earlier try that did not reach the primary, and are left out. The primary comes last, always, even
+any table. The other tables are written first, each with its own position; one that is ahead of the primary's was
+written by an earlier try that did not reach the primary, and what it has left is not written again (`ingest.earlier`).
+The primary comes last, always, even
 with no rows. So wherever the process dies, what is missing is read again and what is there is not written again;
 and a member that has lost its partition is refused, since the position is no longer the one it started from.
 """
@@ -16,8 +17,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from ingest.earlier import YIELDED, find
 from lake.store import NEVER
 from schemas.catalogue import TABLES
 from schemas.errors import CommitConflict
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
     from ingest.batch import Pending
     from ingest.decode import Decoder
-    from ingest.records import Stream
+    from ingest.earlier import Earlier
+    from ingest.records import Records, Stream
     from lake.store import Lake
     from schemas.table import Table
 
@@ -86,19 +88,7 @@ class Committer:
         for pending in batch:
             if not pending.records.offset:
                 continue
-            decoding = self._decoder.decode(pending.records, ingest_time=now)
-            done.skipped += decoding.skipped.total()
-            for name, rows in decoding.tables.items():
-                if rows.num_rows:
-                    tables.setdefault(name, []).append((pending, rows))
-            if decoding.reasons:
-                done.dead.update(decoding.reasons)
-                log.warning(
-                    "%d of %d records of %s from offset %d are dead letters: %s",
-                    sum(decoding.reasons.values()), len(pending.records), pending.part, pending.records.offset[0],
-                    ", ".join(f"{reason} {n}" for reason, n in decoding.reasons.most_common()),
-                    extra=pending.part.at(pending.records.offset[0]),
-                )  # fmt: skip
+            self._decode(primary, pending, now, done, tables)
         for name, parts in tables.items():
             if name != primary.name:
                 done.rows[name] += self._append(name, parts)
@@ -119,27 +109,56 @@ class Committer:
         done.rows = +done.rows
         return done
 
+    def _decode(
+        self, primary: Table, pending: Pending, now: datetime, done: Committed,
+        tables: dict[str, list[tuple[Pending, pa.Table]]],
+    ) -> None:  # fmt: skip
+        """Decode what is pending of one source, and add it to the rows by table, but for those that are there."""
+        records = pending.records
+        earlier = self._earlier(primary, records)
+        for portion, moment in [(records, now)] if earlier is None else earlier.portions(records, now):
+            decoding = self._decoder.decode(portion, ingest_time=moment)
+            done.skipped += decoding.skipped.total()
+            for name, decoded in decoding.tables.items():
+                rows = decoded if earlier is None else earlier.without(name, decoded)
+                if rows.num_rows < decoded.num_rows:
+                    log.info(
+                        "%d rows for %s of %s from offset %d are there from an earlier try",
+                        decoded.num_rows - rows.num_rows, name, pending.part, portion.offset[0],
+                        extra=pending.part.at(portion.offset[0]),
+                    )  # fmt: skip
+                if rows.num_rows:
+                    tables.setdefault(name, []).append((pending, rows))
+            if decoding.reasons:
+                done.dead.update(decoding.reasons)
+                log.warning(
+                    "%d of %d records of %s from offset %d are dead letters: %s",
+                    sum(decoding.reasons.values()), len(portion), pending.part, portion.offset[0],
+                    ", ".join(f"{reason} {n}" for reason, n in decoding.reasons.most_common()),
+                    extra=pending.part.at(portion.offset[0]),
+                )  # fmt: skip
+
+    def _earlier(self, primary: Table, records: Records) -> Earlier | None:
+        """What an earlier try has left of these records, if one was cut off: then a table's position is ahead."""
+        ahead = [self._recorded(name, records.source_id) or 0 for name in YIELDED if name != primary.name]
+        below = max(ahead)
+        return find(self._lake, records, below) if below > records.offset[0] else None
+
+    def _recorded(self, name: str, source: str) -> int | None:
+        """The position of a source in a table that is not its primary."""
+        if (name, source) not in self._secondary:
+            self._secondary[name, source] = self._lake.position(TABLES[name], source)
+        return self._secondary[name, source]
+
     def _append(self, name: str, parts: Sequence[tuple[Pending, pa.Table]]) -> int:
-        """Append to a table other than the primary what it does not have yet; return the number of rows."""
+        """Append to a table other than the primary; return the number of rows."""
         kept: list[pa.Table] = []
         positions: dict[str, tuple[int | None, int]] = {}
-        for pending, decoded in parts:
-            source, end = pending.records.source_id, pending.records.next_offset
-            if (name, source) not in self._secondary:
-                self._secondary[name, source] = self._lake.position(TABLES[name], source)
-            recorded = self._secondary[name, source]
-            rows = decoded
-            if recorded is not None and recorded > pending.records.offset[0]:
-                rows = decoded.filter(pc.greater_equal(decoded["source_offset"], recorded))
-                log.info(
-                    "%d rows of %s below offset %d are in %s from an earlier try",
-                    decoded.num_rows - rows.num_rows, pending.part, recorded, name,
-                )  # fmt: skip
-            if rows.num_rows:
-                kept.append(rows)
-                positions[source] = (_expected(recorded), end)
-        if not kept:
-            return 0
+        for pending, rows in parts:
+            source = pending.records.source_id
+            recorded = self._recorded(name, source)
+            kept.append(rows)
+            positions[source] = (_expected(recorded), max(pending.records.next_offset, recorded or 0))
         try:
             self._lake.append(TABLES[name], pa.concat_tables(kept), positions=positions)
         except CommitConflict:

@@ -159,4 +159,5 @@ FROM settled AS x
 JOIN actions AS a ON a.action_no = x.action_no
 JOIN decisions AS d ON d.decision_no = x.decision_no
 LEFT JOIN owners AS o ON o.decision_no = x.decision_no
-WHERE o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id;
+WHERE (o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id)
+    AND (a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '');

@@ -400,6 +400,17 @@ def test_a_decision_holds_within_its_tenant(backing: Backing, ours: str, theirs:
     assert verdict(rows["i1"]) == expected
 
 
+@pytest.mark.parametrize("at", [9, 12])
+def test_the_other_tenant_s_decision_is_not_taken_for_one_by_a_clock_ahead(
+    backing: Backing, at: float
+) -> None:
+    rows = backing(
+        orchestration=[{"id": "i1", "at": 10, **PAY}],
+        decisions=[{"id": "d1", "at": at, **PAY, "tenant": "t2"}],
+    )
+    assert verdict(rows["i1"]) == "unbacked/no_decision"
+
+
 def test_an_event_takes_the_tenant_that_the_rest_of_its_trace_names(backing: Backing) -> None:
     rows = backing(
         orchestration=[

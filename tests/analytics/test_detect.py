@@ -232,7 +232,6 @@ def test_a_rule_that_fails_does_not_stop_the_others(
     assert "no_such_column" in runs[0]["error"]
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="a reason without a title stops the whole run")
 def test_a_rule_that_gives_a_reason_without_a_title_fails_by_itself(
     put: Put, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

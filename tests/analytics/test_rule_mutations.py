@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -30,6 +31,7 @@ class Mutant(NamedTuple):
     case: str
 
 
+@cache
 def case_of(rule_id: str, name: str) -> Case:
     (case,) = [case for case in read_cases(rule_folder(rules()[rule_id])) if case.name == name]
     return case
@@ -132,7 +134,9 @@ VIEWS = [
            "the decision for these arguments may still come"),
     Mutant("verdicts", "use_no > max_uses", "use_no >= max_uses", "02", "as many uses as permitted"),
     # Who, what and where.
-    Mutant("keyed", "(a.tenant = d.tenant OR", "(true OR", "backing", "the other tenant's decision"),
+    Mutant("paired", "AND (a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '');", ";", "backing",
+           "the other tenant's decision"),
+    Mutant("keyed", "ORDER BY at_time, side, tie", "ORDER BY at_time DESC, side, tie", "01", "allowed, then denied"),
     Mutant("traces", "coalesce(min(tenant_id) <> max(tenant_id), false)", "false", "backing",
            "tenants that share a trace"),
     Mutant("cited", "OR coalesce(a.agent_id = d.agent_id, false)", "", "02",
@@ -146,13 +150,13 @@ VIEWS = [
     Mutant("cited", "(agrees OR NOT derived) AND NOT too_late", "(agrees OR NOT derived)", "01",
            "cites an answer that came too late"),
     Mutant("cited", "agrees DESC, rung", "rung", "02", "a call that needed two decisions"),
-    Mutant("paired", "coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments", "true AS same_arguments", "02",
-           "other arguments than were permitted"),
+    Mutant("paired", "coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments",
+           "true AS same_arguments", "02", "other arguments than were permitted"),
     Mutant("paired", "coalesce(a.task_id = d.task_id, true) AS same_task", "true AS same_task", "02",
            "another task of the same run"),
     Mutant("paired", "coalesce(f.decision_no, x.decision_no)", "x.decision_no", "02",
            "parallel calls with arguments of their own"),
-    Mutant("paired", "WHERE o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id", "", "01",
+    Mutant("paired", "(o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id)", "true", "01",
            "a decision without a trace belongs to one run"),
     Mutant("use_counts", "AND NOT a.refused", "", "02", "an attempt that was refused is no use"),
     Mutant("decisions", "WHERE x.decision_id IS NULL", "WHERE true", "backing", "a decision that came twice"),
@@ -164,7 +168,8 @@ VIEWS = [
            "only the parent was denied"),
     Mutant("lineage_paths", "t.event_time >= g.event_time", "true", "05", "taken in before it was given out"),
     Mutant("lineage_paths", "BETWEEN h.handoff_time AND h.handoff_time + s.chain_window",
-           "BETWEEN h.handoff_time AND h.handoff_time + 2 * s.chain_window", "05", "a microsecond too long after the handoff"),
+           "BETWEEN h.handoff_time AND h.handoff_time + 2 * s.chain_window", "05",
+           "a microsecond too long after the handoff"),
     Mutant("lineage_paths", "AND t.trace_tenant = g.trace_tenant", "", "05", "two tenants share a trace id"),
     # Permissions.
     Mutant("privilege_usage", "b.verdict IN ('backed', 'stale')", "true", "backing",
@@ -242,21 +247,21 @@ BACKING: dict[str, tuple[dict[str, list[dict[str, Any]]], str, Any]] = {
     "the other tenant's decision": (
         {
             "orchestration": [{"id": "i1", "at": 10, **PAY}],
-            "decisions": [{"id": "d1", "at": 9, **PAY, "tenant": "t2"}],
+            "decisions": [{"id": "d1", "at": 12, **PAY, "tenant": "t2"}],
         },
         "SELECT verdict FROM action_backing",
         "unbacked",
     ),
     "tenants that share a trace": (
         {
-            "orchestration": [{"id": "i1", "at": 10, **PAY}, {"id": "i2", "at": 10, **PAY, "tenant": "t2"}],
+            "orchestration": [{"id": "i1", "at": 10, **PAY}, {"id": "i2", "at": 7, **PAY, "tenant": "t2"}],
             "decisions": [
                 {"id": "d1", "at": 8, **PAY},
                 {"id": "d2", "at": 9, **PAY, "tenant": "t2", "decision": "deny"},
             ],
         },
-        "SELECT decision_id FROM action_backing WHERE event_id = 'i1'",
-        "d1",
+        "SELECT verdict FROM action_backing WHERE event_id = 'i1'",
+        "backed",
     ),
     "refused without a decision": (
         {"orchestration": [{"id": "i1", "at": 10, **PAY, "status": "rejected"}]},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from kafka import KafkaAdminClient
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -121,10 +121,11 @@ class Faults:
     def fill_disk(self) -> bool:
         filler = self._lake / "filler"
         try:
-            with filler.open("wb") as file, suppress(OSError):
-                while True:
-                    file.write(bytes(1 << 16))
-                    file.flush()
+            with filler.open("wb", buffering=0) as file:
+                for piece in (1 << 20, 1 << 12):  # to the last page
+                    with suppress(OSError):
+                        while True:
+                            file.write(bytes(piece))
             time.sleep(self._rng.uniform(2, 5))
         finally:
             filler.unlink(missing_ok=True)

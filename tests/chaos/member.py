@@ -2,16 +2,17 @@
 
 python -m tests.chaos.member SETTINGS.toml [--until-end] [--clock FILE] [--power-cut N PIDS MARKER]
 
-With a clock file, this process's wall clock is ahead by the seconds in it (where libfaketime does not do it). With a
-power cut it ends itself and the processes in PIDS, by SIGKILL, at its n-th log entry of a table: after the entry has
-its name and before it is on the disk, with the table's lock held. It writes the entry's path to MARKER first.
+With a clock file, the wall clock that our own code sees is ahead by the seconds in it; that of the libraries (which
+stamp files, and decide nothing by it) is not. With a power cut it ends itself and the processes in PIDS, by SIGKILL,
+at its n-th log entry of a table: after the entry has its name and before it is on the disk, with the table's lock held.
+It writes the entry's path to MARKER first.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import datetime as times
+import datetime as dt
 import logging
 import os
 import signal
@@ -29,7 +30,7 @@ from schemas.settings import load_settings
 
 def follow(clock: Path) -> None:
     """Let `time.time` and `datetime.now` in our own modules be ahead by what the file says."""
-    real_time, real_datetime = time.time, times.datetime
+    real_time, real_datetime = time.time, dt.datetime
 
     def ahead() -> float:
         with contextlib.suppress(OSError, ValueError):
@@ -39,7 +40,7 @@ def follow(clock: Path) -> None:
     class Jumping(real_datetime):  # type: ignore[misc, valid-type]
         @classmethod
         def now(cls, tz: Any = None) -> Any:
-            return real_datetime.now(tz) + times.timedelta(seconds=ahead())
+            return real_datetime.now(tz) + dt.timedelta(seconds=ahead())
 
     time.time = lambda: real_time() + ahead()
     for name, module in list(sys.modules.items()):
@@ -49,21 +50,31 @@ def follow(clock: Path) -> None:
 
 def cut_power(number: int, pids: Path, marker: Path) -> None:
     """Arrange for the power cut."""
-    real = commit.Committer._sync_entry
+    real_write, real_sync = commit.Committer._write, commit.Committer._sync_entry
+    writing = False
     seen = 0
+
+    def write(self: commit.Committer, *arguments: Any) -> int | None:
+        nonlocal writing
+        writing = True
+        try:
+            return real_write(self, *arguments)
+        finally:
+            writing = False
 
     def sync_entry(self: commit.Committer, folder: Path, version: int) -> None:
         nonlocal seen
-        seen += 1
-        if seen == number:
+        seen += writing  # one that another process has written may have been acknowledged
+        if writing and seen == number:
             marker.write_text(str(folder / LOG / entry_name(version)), encoding="utf-8")
             for pid in (int(each) for each in pids.read_text(encoding="ascii").split()):
                 if pid != os.getpid():
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
             os.kill(os.getpid(), signal.SIGKILL)
-        real(self, folder, version)
+        real_sync(self, folder, version)
 
+    commit.Committer._write = write  # type: ignore[method-assign]
     commit.Committer._sync_entry = sync_entry  # type: ignore[method-assign]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -15,10 +14,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 AGAIN_SECONDS = 0.5
-FAKETIME = (
-    Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"),
-    Path("/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1"),
-)
 
 
 class Members:
@@ -29,7 +24,6 @@ class Members:
         self.pids, self.marker = home / "pids", home / "power-cut"
         self._clock = home / "clock"
         self._clock.write_text("+0", encoding="ascii")
-        self._library = next((each for each in FAKETIME if each.exists()), None)
         self._running: dict[int, subprocess.Popen[bytes]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -40,13 +34,8 @@ class Members:
         self._watcher = threading.Thread(target=self._watch)
         self._watcher.start()
 
-    @property
-    def clock(self) -> str:
-        """How the clock is made to jump."""
-        return "libfaketime" if self._library else "a patched clock in the members"
-
     def set_clock(self, seconds: int) -> None:
-        """Let the wall clock of all members be off by that much from now on."""
+        """Let the wall clock that our code sees in all members be off by that much from now on."""
         beside = self._clock.with_suffix(".new")
         beside.write_text(f"{seconds:+d}", encoding="ascii")
         beside.replace(self._clock)
@@ -102,18 +91,11 @@ class Members:
             ).returncode  # fmt: skip
 
     def _start(self, place: int, *arguments: str) -> None:
-        environment = dict(os.environ)
-        if self._library is None:
-            arguments = (*arguments, "--clock", str(self._clock))
-        else:
-            environment |= {
-                "LD_PRELOAD": str(self._library), "FAKETIME_TIMESTAMP_FILE": str(self._clock),
-                "FAKETIME_NO_CACHE": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1",
-            }  # fmt: skip
+        arguments = (*arguments, "--clock", str(self._clock))
         with (self.home / f"member-{place}.log").open("ab") as log:
             self._running[place] = subprocess.Popen(
                 [sys.executable, "-m", "tests.chaos.member", str(self.settings), *arguments],
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._note_pids()
 

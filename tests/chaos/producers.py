@@ -11,7 +11,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
     from datetime import datetime
 
 PAUSE_SECONDS = 0.05
@@ -21,9 +21,10 @@ class Producer:
     """Writes one stream to its topic. `acknowledged` are the numbers of the records that the broker has taken."""
 
     def __init__(
-        self, stream: str, topic: str, bootstrap: str, partitions: Callable[[], int], rate: int, seed: int, now: datetime
-    ) -> None:  # fmt: skip
-        self._stream, self._topic, self._bootstrap, self._partitions = stream, topic, bootstrap, partitions
+        self, stream: str, bootstrap: str, topics: Mapping[str, int], rate: int, seed: int, now: datetime
+    ) -> None:
+        """`topics` holds the number of partitions, which may grow; the topic has the stream's name."""
+        self._stream, self._bootstrap, self._topics = stream, bootstrap, topics
         self._rng = random.Random(f"{stream}{seed}")
         self._per_turn = max(1, int(rate * PAUSE_SECONDS))
         self._time = now.isoformat()
@@ -41,19 +42,18 @@ class Producer:
     def _run(self) -> None:
         producer = KafkaProducer(
             bootstrap_servers=self._bootstrap, acks="all", compression_type="lz4", linger_ms=20,
-            max_block_ms=5000, reconnect_backoff_max_ms=500,
+            max_block_ms=5000, metadata_max_age_ms=1000, reconnect_backoff_max_ms=500,
         )  # fmt: skip
         while not self._ended.wait(PAUSE_SECONDS):
             for _ in range(self._per_turn):
                 self.sent += 1
+                record = self._record(self.sent)
+                partition = self._rng.randrange(self._topics[self._stream])
                 try:
-                    producer.send(
-                        self._topic,
-                        self._record(self.sent),
-                        partition=self._rng.randrange(self._partitions()),
-                    ).add_callback(lambda _, number=self.sent: self.acknowledged.add(number))
-                except KafkaError:
+                    answer = producer.send(self._stream, record, partition=partition)
+                except (KafkaError, ValueError):  # no broker, or the partition has not been heard of yet
                     continue
+                answer.add_callback(lambda _, number=self.sent: self.acknowledged.add(number))
         producer.flush(timeout=60)
         producer.close()
 

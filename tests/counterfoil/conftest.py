@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,18 @@ def call(*arguments: str, cwd: Path, before: tuple[str, ...] = (), **extra: str)
         check=False,
     )
     return Finished(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def without_privileges() -> tuple[str, ...]:
+    """What to put before a command so that permissions count for it even if the tests are run by root."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip(
+            "the tests are run by root, whom permissions do not stop, and there is no setpriv (util-linux)"
+        )
+    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import socket
@@ -30,18 +29,6 @@ def events(tmp_path: Path) -> str:
     path = tmp_path / "events.jsonl"
     path.write_text(json.dumps(RECORD) + "\n", encoding="utf-8")
     return str(path)
-
-
-@pytest.fixture
-def without_privileges() -> tuple[str, ...]:
-    """What to put before a command so that permissions count for it even if the tests are run by root."""
-    if os.geteuid() != 0:
-        return ()
-    if shutil.which("setpriv") is None:
-        pytest.skip(
-            "the tests are run by root, whom permissions do not stop, and there is no setpriv (util-linux)"
-        )
-    return ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--")
 
 
 def test_the_codes_are_told_where_they_are_looked_for() -> None:
@@ -214,3 +201,11 @@ def test_fail_on_is_10_from_that_level_on(counterfoil: Callable[..., Any], lake:
 
     assert counterfoil(*common, "--fail-on", "critical").code == 10
     assert counterfoil(*common, "--rule", "07", "--fail-on", "informational").code == 0
+
+
+def test_an_evaluation_that_misses_something_is_1(counterfoil: Callable[..., Any], tmp_path: Path) -> None:
+    sample = ROOT / "sample_data" / "small"
+    folder = shutil.copytree(sample, tmp_path / "small")
+    (folder / "authorization.jsonl.zst").unlink()
+
+    assert counterfoil("evaluate", str(folder)).code == 1
