@@ -2,10 +2,10 @@
 
 Each stream has a primary table, whose recorded position says where reading goes on. A record may yield rows for
 any table. The other tables are written first, each with its own position; one that is ahead of the primary's was
-written by an earlier try that did not reach the primary, and what it has left is not written again (`ingest.earlier`).
-The primary comes last, always, even
-with no rows. So wherever the process dies, what is missing is read again and what is there is not written again;
-and a member that has lost its partition is refused, since the position is no longer the one it started from.
+written by an earlier try that did not reach the primary, and what it has left is not written again
+(`ingest.earlier`). The primary comes last, always, even with no rows. So wherever the process dies, what is missing
+is read again and what is there is not written again; and a member that has lost its partition is refused, since the
+position is no longer the one it started from.
 """
 
 from __future__ import annotations

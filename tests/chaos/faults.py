@@ -49,7 +49,7 @@ class Faults:
             "broker restarted": self.restart_broker,
             "partition added": self.add_partition,
             "clock jumped": self.jump,
-            "power cut, last entry torn": self.cut_power,
+            "power cut, last files torn": self.cut_power,
         }
         if os.path.ismount(lake):
             self._kinds["disk filled"] = self.fill_disk
@@ -113,7 +113,10 @@ class Faults:
         try:
             if entry is None:
                 return False
-            entry.write_bytes(TEARS[tear](entry.read_bytes()))
+            named = b"".join(each.read_bytes() for each in self._lake.glob("*/_delta_log/*.json"))
+            for each in [entry, *self._lake.glob("*/event_date=*/*.parquet")]:
+                if each == entry or each.name.encode() not in named:  # written, and not on the disk
+                    each.write_bytes(TEARS[tear](each.read_bytes()))
             return True
         finally:
             self._members.resume()

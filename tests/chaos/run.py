@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -127,6 +128,8 @@ def run(
     finally:
         broker.discard()
         if mounted:
+            if report.last_exit is not None and not report.sound:
+                shutil.copytree(lake, home / "lake-as-it-was")
             unmount(lake)
     report.seconds = time.monotonic() - begun
     return report
