@@ -6,10 +6,11 @@ BIN := $(VENV)/bin
 JOBS ?= 2
 FORMAT ?= text
 DEMO_DASHBOARD ?= 1
+CHAOS_SECONDS ?= 240
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-runtime demo test lint format bench evaluate clean
+.PHONY: help setup setup-runtime demo test lint format bench chaos evaluate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
@@ -36,6 +37,9 @@ format: setup ## format the code and mend what the linter can
 bench: setup ## run the benchmarks one after another (minutes each)
 	@set -e; for each in $(filter-out _%,$(notdir $(basename $(wildcard benchmarks/*.py)))); do \
 	  echo "== benchmarks/$$each.py"; $(BIN)/python -m benchmarks.$$each; done
+
+chaos: setup ## a fault run: kills, restarts, full disks, power cuts, clock jumps (CHAOS_SECONDS=240, CHAOS_SEED=n)
+	@$(BIN)/python -m tests.chaos --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 evaluate: setup-runtime ## compare the findings with an answer key: make evaluate SET=FOLDER [FORMAT=json]
 	@test -n "$(SET)" || { echo "evaluate: name a folder of events and labels: make evaluate SET=FOLDER" >&2; exit 2; }

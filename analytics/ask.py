@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     from analytics.session import Session
 
-_EXPLAINED = re.compile(r"\s*explain\s+(?:analyze\s+)?((?:select|with|from|values)\b.*)", re.IGNORECASE | re.DOTALL)
+_EXPLAINED = re.compile(
+    r"\s*explain\s+(?:analyze\s+)?((?:select|with|from|values)\b.*)", re.IGNORECASE | re.DOTALL
+)
 
 
 def ask(session: Session, query: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
@@ -64,7 +66,8 @@ def _check(cursor: duckdb.DuckDBPyConnection, query: str) -> None:
         asked = _EXPLAINED.fullmatch(query)
         if asked is None:
             raise QueryError("EXPLAIN goes with one SELECT right after it")
-        return _check(cursor, asked[1])
+        _check(cursor, asked[1])
+        return
     if statements[0].type != duckdb.StatementType.SELECT:
         kind = statements[0].type.name.replace("_", " ")
         raise QueryError(f"{kind} is refused: this is for reading; give one SELECT")

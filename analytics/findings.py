@@ -49,7 +49,9 @@ def to_findings(
         identity = finding_id(rule.id, row["entity_keys"], row["anchor_event_ids"])
         evidence = row["evidence"] or {}
         if row["reason"] not in rule.titles or row["reason"] not in rule.explanations:
-            raise RuleError(f"rule {rule.id} {rule.name}: rule.toml has no title and explanation for {row['reason']!r}")
+            raise RuleError(
+                f"rule {rule.id} {rule.name}: rule.toml has no title and explanation for {row['reason']!r}"
+            )
         words = _words(row, evidence)
         finding = {name: row[name] for name in ROW_COLUMNS if name != "tool_name"}
         finding |= {

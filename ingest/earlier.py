@@ -60,10 +60,10 @@ def find(lake: Lake, records: Records, below: int) -> Earlier:
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         register(lake.snapshot(), connection, YIELDED)
-        found = connection.execute(_QUERY.read_text(encoding="utf-8"), place).to_arrow_table().to_pylist()
-    for row in found:
-        rows.setdefault(row["name"], set()).add((row["source_offset"], row["source_index"]))
-        latest = row["ingest_time"] if latest is None else max(latest, row["ingest_time"])
+        found = connection.execute(_QUERY.read_text(encoding="utf-8"), place).fetchall()
+    for name, offset, index, moment in found:
+        rows.setdefault(name, set()).add((offset, index))
+        latest = moment if latest is None else max(latest, moment)
     return Earlier(below, latest, rows)
 
 

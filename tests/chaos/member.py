@@ -74,7 +74,7 @@ def cut_power(number: int, pids: Path, marker: Path) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         real_sync(self, folder, version)
 
-    commit.Committer._write = write  # type: ignore[method-assign]
+    commit.Committer._write = write  # type: ignore[method-assign, assignment]
     commit.Committer._sync_entry = sync_entry  # type: ignore[method-assign]
 
 

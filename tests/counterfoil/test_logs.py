@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,10 @@ from ingest.batch import Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_json_finds_the_partition_that_a_message_is_about(
 def test_json_keeps_an_error_and_what_json_cannot_hold(log: Any, capsys: pytest.CaptureFixture[str]) -> None:
     logger = log("json")
     try:
-        raise ValueError("spoilt")
+        fail("spoilt")
     except ValueError:
         logger.exception("it failed", extra={"parts": {1, }})  # fmt: skip
     line = json.loads(capsys.readouterr().err)
@@ -74,9 +77,9 @@ def test_hostile_text_is_written_out(
     logger = log(form)
     logger.warning("seen: %s", hostile)
     try:
-        raise ValueError(hostile)
+        fail(hostile)
     except ValueError:
-        logger.error("failed", exc_info=sys.exc_info())
+        logger.exception("failed")
     shown = capsys.readouterr().err
 
     assert not {chr(c) for c in (*range(0x20), *range(0x7F, 0xA0), 0x202E)} & set(shown.replace("\n", ""))

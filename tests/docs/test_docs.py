@@ -106,7 +106,8 @@ def test_every_command_that_is_shown_exists_with_its_options() -> None:
     shown = commands()
     assert {words[0] for _, words in shown} >= {"ingest", "detect", "sql", "dashboard", "evaluate"}
 
-    for block, (name, *words) in shown:
+    for block, line in shown:
+        name, *words = line
         command = group.get_command(click.Context(group), name)
         if isinstance(command, click.Group):
             name, *words = words

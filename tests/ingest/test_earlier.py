@@ -58,8 +58,9 @@ def commit(
         committer = Committer(lake, Decoder(settings))
         start = committer.position(ORCHESTRATION_EVENTS, str(PART))
         offsets = list(range(start or 0, count))
+        value: list[bytes | None] = [*values(count)[start or 0 :]]
         records = Records(
-            "orchestration", *PART, offsets, values(count)[start or 0 :], [None] * len(offsets),
+            "orchestration", *PART, offsets, value, [None] * len(offsets),
             [()] * len(offsets), [None] * len(offsets), count,
         )  # fmt: skip
         real = Lake.append
