@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -55,8 +56,10 @@ class Session:
             return cursor.sql(sql, params=values).to_arrow_table()
 
     def close(self) -> None:
-        """Drop the database."""
+        """Drop the database, and the folder that it may have spilt into."""
+        spilt = self._connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0]
         self._connection.close()
+        shutil.rmtree(spilt, ignore_errors=True)
 
 
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shutil
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
+from tests.broker import BrokerUnavailable
 from tests.chaos.run import run
+
+NO_BROKER = 3
 
 
 def main() -> int:
@@ -19,16 +25,26 @@ def main() -> int:
     options.add_argument("--seconds", type=float, default=240)
     options.add_argument("--members", type=int, default=3)
     options.add_argument("--rate", type=int, default=400, help="records a second to each of two topics")
+    options.add_argument("--home", type=Path, help="an empty folder for data and logs, which then stay")
+    options.add_argument("--report", type=Path, help="write the report there too, as JSON")
     given = options.parse_args()
     print(f"a fault run of {given.seconds:.0f} s, seed {given.seed}")
-    home = Path(tempfile.mkdtemp(prefix="counterfoil-chaos-"))
-    report = run(
-        home, seed=given.seed, seconds=given.seconds, members=given.members, rate=given.rate,
-        say=lambda line: print(line, flush=True),
-    )  # fmt: skip
+    home = given.home or Path(tempfile.mkdtemp(prefix="counterfoil-chaos-"))
+    try:
+        report = run(
+            home, seed=given.seed, seconds=given.seconds, members=given.members, rate=given.rate,
+            say=lambda line: print(line, flush=True),
+        )  # fmt: skip
+    except BrokerUnavailable as lacking:
+        print(lacking, file=sys.stderr)
+        return NO_BROKER
     print("\n".join(report.lines()))
+    if given.report:
+        given.report.write_text(json.dumps(asdict(report)), encoding="utf-8")
     if not report.sound:
-        print(f"the logs are in {home}")
+        print(f"the logs and the lake are in {home}")
+    elif not given.home:
+        shutil.rmtree(home)
     return 0 if report.sound else 1
 
 

@@ -229,13 +229,9 @@ def test_a_member_tells_lag_by_partition_and_health(
     assert health == (200, "ok\n")
     assert found["counterfoil_records_total",] == 300
     assert found["counterfoil_rows_total", "orchestration_events"] == 300
-    assert (found["counterfoil_lag_records", name, "0"], found["counterfoil_lag_records", name, "1"]) == (
-        0,
-        0,
-    )
-    assert (
-        found["counterfoil_commits_total",] == found["counterfoil_commit_seconds_count",] == done[0].commits
-    )
+    assert [found["counterfoil_lag_records", part, name] for part in ("0", "1")] == [0, 0]
+    commits = done[0].commits
+    assert found["counterfoil_commits_total",] == found["counterfoil_commit_seconds_count",] == commits
 
 
 def test_every_metric_is_in_the_documentation() -> None:
