@@ -5,7 +5,7 @@ CREATE OR REPLACE TABLE ancestors AS
 WITH RECURSIVE edges AS (
     SELECT trace_id, from_agent, to_agent, min(handoff_time) AS first_time
     FROM handoffs
-    WHERE from_agent <> to_agent
+    WHERE from_agent <> to_agent AND NOT refused
     GROUP BY ALL
 ),
 

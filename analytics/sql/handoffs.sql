@@ -35,11 +35,11 @@ climbs AS (
 
 SELECT
     event_id, event_type AS kind, trace_id, tenant_id, event_time AS handoff_time,
-    coalesce(agent_name, agent_id) AS from_agent, coalesce(target_agent_name, target_agent_id) AS to_agent
+    coalesce(agent_name, agent_id) AS from_agent, coalesce(target_agent_name, target_agent_id) AS to_agent,
+    coalesce(status, 'unset') IN ('rejected', 'error', 'canceled') AS refused
 FROM events
 WHERE event_type IN ('handoff', 'delegation') AND trace_id IS NOT NULL
-    AND coalesce(status, 'unset') NOT IN ('rejected', 'error', 'canceled')
 UNION ALL
-SELECT DISTINCT coalesce(call_id, event_id), 'delegation', trace_id, NULL, event_time, from_agent, to_agent
+SELECT DISTINCT coalesce(call_id, event_id), 'delegation', trace_id, NULL, event_time, from_agent, to_agent, false
 FROM climbs
 WHERE from_agent IS NOT NULL AND from_agent <> to_agent;
