@@ -11,16 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from benchmarks._measure import in_child, machine, measured, tell
-
-TOPICS = ("agent.orchestration", "agent.authorization")
-PORTION = 250_000
-LARGE_BYTES = 20_000_000
 
 
 def main() -> None:
@@ -36,6 +31,7 @@ def main() -> None:
     if options.part:
         print(json.dumps(measured(lambda: ingest(options.bootstrap, options.part))))
         return
+    from tests.broker.backlog import fill_backlog, fill_large
     from tests.broker.choice import start
 
     with tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as home:
@@ -44,7 +40,7 @@ def main() -> None:
         broker = start(Path(home), owner=os.getpid(), progress=tell, kind="kafka")
         compression = None if options.compression == "none" else options.compression
         try:
-            fill_backlog(broker, options.events, options.partitions, compression)
+            fill_backlog(broker, options.events, options.partitions, compression, tell)
             fill_large(broker, options.large)
             print(f"machine: {machine()}, {broker.name}")
             for part, records in (("backlog", options.events), ("large", 2 * options.large)):
@@ -55,37 +51,6 @@ def main() -> None:
                 )
         finally:
             broker.discard()
-
-
-def fill_backlog(broker: Any, events: int, partitions: int, compression: str | None) -> None:
-    """Produce native events to both topics, a portion again and again."""
-    from sample_data.bulk import bulk_records
-    from tests.broker import Message
-
-    batches: dict[str, list[Any]] = {
-        broker.create_topic(f"backlog.{topic}", partitions=partitions): [] for topic in TOPICS
-    }
-    for topic, key, value in bulk_records(7, min(events, PORTION)):
-        batches[f"backlog.{topic}"].append(Message(value=value, key=key))
-    for done in range(0, events, PORTION):
-        for topic, batch in batches.items():
-            broker.produce(topic, batch, compression=compression)
-        tell(f"produced {min(done + PORTION, events):,} of {events:,}")
-
-
-def fill_large(broker: Any, count: int) -> None:
-    """Produce records of 20 MB that cannot be shrunk, each after a small one, to one partition of one topic."""
-    from tests.broker import Message
-
-    for topic in TOPICS:
-        broker.create_topic(f"large.{topic}")
-    small = json.dumps({
-        "event_id": "small", "event_time": "2026-11-24T10:00:00Z", "event_type": "tool_call", "agent_name": "planner",
-    }).encode()  # fmt: skip
-    rng = random.Random(7)
-    for _ in range(count):
-        text = rng.randbytes(LARGE_BYTES // 2).hex().encode()
-        broker.produce(f"large.{TOPICS[0]}", [Message(small), Message(b'{"event_id": "' + text + b'"}')])
 
 
 def ingest(bootstrap: str, part: str) -> dict[str, Any]:
@@ -99,8 +64,8 @@ def ingest(bootstrap: str, part: str) -> dict[str, Any]:
             kafka={
                 "bootstrap_servers": [bootstrap],
                 "group_id": Path(lake).name,
-                "orchestration_topics": [f"{part}.{TOPICS[0]}"],
-                "authorization_topics": [f"{part}.{TOPICS[1]}"],
+                "orchestration_topics": [f"{part}.agent.orchestration"],
+                "authorization_topics": [f"{part}.agent.authorization"],
             },
         )
         summary = run_kafka(settings, until_end=True)

@@ -124,19 +124,30 @@ class Opened:
                 human[n] = who
 
 
-def open_events(records: Records, dead: list[DeadLetter], most_bytes: int) -> Opened:
-    """Open all CloudEvents of the records. What cannot be opened is added to `dead`, by its own record."""
+def open_events(
+    records: Records,
+    dead: list[DeadLetter],
+    most_bytes: int,
+    values: Sequence[bytes | RecordError | None] | None = None,
+) -> Opened:
+    """Open all CloudEvents of the records. What cannot be opened is added to `dead`, by its own record.
+
+    `values` are those of the records taken out of what they came in, or why they could not be.
+    """
+    values = records.value if values is None else values
     modes = [
-        _mode(value, headers) if value is not None and len(value) <= most_bytes else None
-        for value, headers in zip(records.value, records.headers, strict=True)
+        _mode(value, headers) if isinstance(value, bytes) and len(value) <= most_bytes else None
+        for value, headers in zip(values, records.headers, strict=True)
     ]
-    if not any(modes):
+    if not any(modes) and values is records.value:
         return Opened(records)
     inner = Records(records.stream, records.topic, records.partition, [], [], [], [], [], records.next_offset)
     opened = Opened(inner, place=[])
-    for i, mode in enumerate(modes):
+    for i, (value, mode) in enumerate(zip(values, modes, strict=True)):
         try:
-            events = _events(records.value[i], records.headers[i], mode)
+            if isinstance(value, RecordError):
+                raise value
+            events = _events(value, records.headers[i], mode)
         except RecordError as error:
             dead.append(DeadLetter(i, error.reason, error.detail))
             continue

@@ -7,10 +7,12 @@ well-formed record holds no event, is counted as skipped. Reasons of dead letter
 - invalid_json, invalid_utf8, invalid_protobuf, too_deep: not JSON, or protobuf, that can be read.
 - unknown_format: JSON of no known format, or a format named by the record that is not known.
 - missing_field, wrong_type, unknown_value, out_of_range, time_out_of_range: the detail names the path.
+- unknown_schema, unsupported_schema, invalid_avro: in the Confluent wire format, and not to be had from it.
 - unsupported_encoding, cut_by_source: well-known, but without the content that is needed.
 - reader_failed: the reader itself failed on it, which is an error of ours.
 
-A CloudEvent is opened first, and what is inside is decoded in the place of the record.
+A value in the Confluent wire format is taken out of it first, by the schema registry; then a CloudEvent is opened.
+What is inside is decoded in the place of the record.
 
 The format of a record is, in this order, the one that `ingest.formats_by_type` gives the type of its
 CloudEvent, or `ingest.formats` its topic; the one that its headers name (`counterfoil-format`, or a header that
@@ -41,6 +43,7 @@ from schemas.errors import RecordError, SettingsError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ingest.confluent.frame import Frames
     from ingest.records import Headers, Reader, Records
     from schemas.settings import Settings
 
@@ -101,6 +104,11 @@ class Decoder:
         self._max_bytes = int(ingest.max_record_bytes)
         self._max_future = ingest.max_future
         self._keep_raw = ingest.keep_raw
+        self._frames: Frames | None = None
+        if settings.registry.url is not None:
+            from ingest.confluent.frame import Frames  # what it needs is an extra
+
+            self._frames = Frames(settings.registry, self._max_bytes)
         try:
             oldest = datetime.fromisoformat(ingest.oldest)
             self._oldest = oldest if oldest.tzinfo else oldest.replace(tzinfo=UTC)
@@ -110,10 +118,14 @@ class Decoder:
             ) from error
 
     def decode(self, records: Records, *, ingest_time: datetime) -> Decoding:
-        """Decode all the records. `ingest_time` has a zone; it never raises for what a record holds."""
+        """Decode all the records. `ingest_time` has a zone; it never raises for what a record holds.
+
+        Raises SourceError where the records need the schema registry, and it does not answer: try them again.
+        """
         batch = Batch(records, ingest_time, self._oldest, ingest_time + self._max_future, self._keep_raw)
         parts = _Parts()
-        opened = open_events(records, parts.dead, self._max_bytes)
+        values = self._frames.open(records) if self._frames is not None else None
+        opened = open_events(records, parts.dead, self._max_bytes, values)
         parts.skipped += opened.skipped
         for name, chosen in self._choose(opened, parts.dead).items():
             parts.add(_read(self._readers[name], chosen, batch, opened, self._mapping))
@@ -140,6 +152,11 @@ class Decoder:
                 fault = RecordError("tombstone", "the record has no value, so it carries no event")
             elif len(value) > self._max_bytes:
                 fault = RecordError("too_large", self._too_large(len(value)))
+            elif value.startswith(b"\0") and self._frames is None and not records.topic.startswith("file:"):
+                fault = RecordError(
+                    "unknown_schema",
+                    "it begins as values in the Confluent wire format do: set registry.url and replay it",
+                )
             elif kind is not None and kind in self._by_type:
                 chosen[self._by_type[kind]].append(i)
             elif configured is not None:

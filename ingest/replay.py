@@ -113,7 +113,7 @@ def replay(
     """Decode the records of the chosen dead letters again and append what now decodes to its tables, exactly once.
 
     `dry_run` writes nothing and counts what would be. `stop` ends it between two commits. `report` is called with
-    how many records are done of how many. Raises LakeError and SettingsError.
+    how many records are done of how many. Raises LakeError, SettingsError and SourceError.
     """
     stop = stop or threading.Event()
     lake = open_configured(settings.lake, read_only=dry_run)

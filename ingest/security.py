@@ -61,7 +61,7 @@ def _username(settings: KafkaSettings) -> str:
 
 
 def _password(settings: KafkaSettings) -> str:
-    found = _secret(settings.password, settings.password_file, "kafka.password_file")
+    found = read_secret(settings.password, settings.password_file, "kafka.password_file")
     if found is None:
         raise SettingsError(
             "kafka.username is set: set kafka.password_file, or COUNTERFOIL_KAFKA__PASSWORD, too"
@@ -69,7 +69,8 @@ def _password(settings: KafkaSettings) -> str:
     return found
 
 
-def _secret(value: SecretStr | None, file: Path | None, key: str) -> str | None:
+def read_secret(value: SecretStr | None, file: Path | None, key: str) -> str | None:
+    """Return a secret, given or from its file; None where there is neither. SettingsError names `key`."""
     if value is not None:
         return value.get_secret_value()
     if file is None:
@@ -84,16 +85,16 @@ def _secret(value: SecretStr | None, file: Path | None, key: str) -> str | None:
 
 def tls(settings: KafkaSettings) -> ssl.SSLContext:
     """Return what a TLS connection is made with. Raises SettingsError, with the key, for a file that is wrong."""
-    context = ssl.create_default_context(cafile=_file(settings.ca_file, "kafka.ca_file"))
+    context = ssl.create_default_context(cafile=pem_file(settings.ca_file, "kafka.ca_file"))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = settings.check_hostname
-    certificate = _file(settings.certificate_file, "kafka.certificate_file")
-    key = _file(settings.key_file, "kafka.key_file")
+    certificate = pem_file(settings.certificate_file, "kafka.certificate_file")
+    key = pem_file(settings.key_file, "kafka.key_file")
     if certificate is None:
         if key is not None:
             raise SettingsError("kafka.key_file is set: set kafka.certificate_file too")
         return context
-    password = _secret(settings.key_password, settings.key_password_file, "kafka.key_password_file")
+    password = read_secret(settings.key_password, settings.key_password_file, "kafka.key_password_file")
 
     def ask() -> str:
         if password is None:  # without this OpenSSL would ask at the terminal
@@ -118,7 +119,8 @@ def tls(settings: KafkaSettings) -> ssl.SSLContext:
     return context
 
 
-def _file(file: Path | None, key: str) -> str | None:
+def pem_file(file: Path | None, key: str) -> str | None:
+    """Return the path of a PEM file, if there is one to use. SettingsError names `key`."""
     if file is None:
         return None
     if not file.is_file():
@@ -154,13 +156,13 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             if settings.oauth_scope is not None:
                 self._form["scope"] = settings.oauth_scope
             self._tls = ssl.create_default_context(
-                cafile=_file(settings.oauth_ca_file, "kafka.oauth_ca_file")
+                cafile=pem_file(settings.oauth_ca_file, "kafka.oauth_ca_file")
             )
 
     def token(self) -> str:
         """Return a token that is good for now. Raises SourceError or SettingsError."""
         if self._file is not None:
-            return _secret(None, self._file, "kafka.oauth_token_file") or ""
+            return read_secret(None, self._file, "kafka.oauth_token_file") or ""
         if time.monotonic() >= self._until:
             self._token, seconds = self._ask()
             self._until = time.monotonic() + seconds * TOKEN_LIFE
@@ -172,7 +174,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
             data=urllib.parse.urlencode(self._form).encode(),
             headers={"Authorization": self._authorization, "Accept": "application/json"},
         )
-        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=self._tls), _NoRedirect())
+        opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=self._tls), NoRedirect())
         try:
             with opener.open(request, timeout=TOKEN_SECONDS) as answer:
                 said = json.loads(answer.read(LONGEST_TOKEN))
@@ -185,7 +187,7 @@ class Tokens(AbstractTokenProvider):  # type: ignore[misc]
         raise SourceError(f"the token server at {self._url} {what}")
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nowhere: the secret is for the address in the settings only."""
 
     def redirect_request(self, *_: object) -> None:

@@ -123,4 +123,4 @@ def list_log(log: Path) -> tuple[list[int], dict[int, list[Path]]]:
                 versions.append(int(entry[1]))
             elif checkpoint := _CHECKPOINT.fullmatch(path.name):
                 checkpoints.setdefault(int(checkpoint[1]), []).append(path)
-    return sorted(versions), dict(sorted(checkpoints.items()))
+    return sorted(versions), {version: sorted(checkpoints[version]) for version in sorted(checkpoints)}

@@ -57,10 +57,22 @@ def examine(table: Path, *, thorough: bool = False) -> Tail:
 
     Cheap by default: it parses the last entry, stats its files, and looks at both ends of the entries and
     checkpoint that opening needs. `thorough` reads them whole, for when opening failed. LakeError, with the
-    file, for damage that is not at the end.
+    file, for damage that is not at the end. No lock is held: where files of the log went while it was looked
+    at, by another's repair or expiry, it is looked at again.
     """
     log = table / LOG
-    versions, checkpoints = list_log(log)
+    while True:
+        listed = list_log(log)
+        try:
+            return _examine(table, listed, thorough=thorough)
+        except (FileNotFoundError, LakeError):
+            if list_log(log) == listed:
+                raise
+
+
+def _examine(table: Path, listed: tuple[list[int], dict[int, list[Path]]], *, thorough: bool) -> Tail:
+    log = table / LOG
+    versions, checkpoints = list(listed[0]), dict(listed[1])
     torn: list[Path] = []
     if versions and not is_sound(table, _read(log, versions[-1])):
         cut = versions.pop()
@@ -111,9 +123,7 @@ def is_sound(table: Path, entry: Entry) -> bool:
     """True when the last log entry is whole and its data files are there in full."""
     if entry.actions is None:
         return False
-    return all(
-        _data_sound(table / add["path"], add.get("size")) for add in entry.adds if "://" not in add["path"]
-    )
+    return all(_data_sound(path, size) for path, size in added_files(table, entry))
 
 
 def added_files(table: Path, entry: Entry) -> list[tuple[Path, int | None]]:

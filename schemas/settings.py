@@ -73,6 +73,16 @@ def _start(value: object) -> object:
     raise ValueError("give 'earliest', 'latest', or a time with its zone such as '2026-11-24T10:00:00Z'")
 
 
+def _compiled(value: list[str]) -> list[str]:
+    """Refuse a topic that begins with ^ and is no regular expression."""
+    for name in value:
+        try:
+            re.compile(name if name.startswith("^") else "")
+        except re.error as error:
+            raise ValueError(f"{name!r} is not a regular expression: {error}") from error
+    return value
+
+
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
 Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_start)]
@@ -122,15 +132,7 @@ class KafkaSettings(Section):
     key_password: SecretStr | None = None
     key_password_file: Path | None = None
 
-    @field_validator("orchestration_topics", "authorization_topics")
-    @classmethod
-    def _patterns_compile(cls, value: list[str]) -> list[str]:
-        for name in value:
-            try:
-                re.compile(name if name.startswith("^") else "")
-            except re.error as error:
-                raise ValueError(f"{name!r} is not a regular expression: {error}") from error
-        return value
+    _patterns_compile = field_validator("orchestration_topics", "authorization_topics")(_compiled)
 
 
 class IngestSettings(Section):
@@ -147,6 +149,21 @@ class IngestSettings(Section):
     formats_by_type: dict[str, str] = {}
     metrics_address: str = "127.0.0.1"
     metrics_port: int | None = Field(None, ge=0, le=65535)
+
+
+class RegistrySettings(Section):
+    """The schema registry, for values in the Confluent wire format."""
+
+    url: str | None = Field(None, pattern=r"^https?://[^@\s?#]+$")  # a password in it would be printed
+    username: str | None = None
+    password: SecretStr | None = None
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    topics: list[str] = []
+    cache: int = Field(1000, ge=1, le=100_000)
+    timeout: Duration = Field(timedelta(seconds=5), gt=timedelta(0), le=timedelta(seconds=60))
+
+    _patterns_compile = field_validator("topics")(_compiled)
 
 
 class PrincipalPattern(Section):
@@ -272,6 +289,7 @@ class Settings(BaseSettings):
     lake: LakeSettings = LakeSettings()
     kafka: KafkaSettings = KafkaSettings()
     ingest: IngestSettings = IngestSettings()
+    registry: RegistrySettings = RegistrySettings()
     mapping: MappingSettings = MappingSettings()
     correlate: CorrelateSettings = CorrelateSettings()
     rules: dict[str, RuleOverride] = {}

@@ -1,23 +1,31 @@
-"""Every rule finds what its cases say, however the records arrive."""
+"""Every rule finds what its cases say, however the records arrive, and what weakens a rule fails a case."""
 
 from __future__ import annotations
 
+import re
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from analytics.bench import difference
 from analytics.cases import BASE, Case, make_tables, read_cases, rule_folder, tables_of
+from analytics.crowd import fits
 from analytics.rule import Rule, rules
 from schemas.errors import RuleError
+from tests.analytics.mutants import MUTANTS, Mutant, weakened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from analytics.bench import Bench
 
 ENOUGH = 6
 CASES = [(rule, case) for rule in rules().values() for case in read_cases(rule_folder(rule))]
+WEAKER: dict[tuple[str, str], list[Mutant]] = {}
+for one in MUTANTS:
+    WEAKER.setdefault((one.rule, one.case), []).append(one)
 
 PLAIN = """
 [[case]]
@@ -28,11 +36,55 @@ orchestration = [{ id = "i1", at = 10, agent = "clerk", action = "pay", resource
 """
 
 
+def lone(rule: Rule, case: Case) -> bool:
+    """Whether it must be looked at by itself: the window of 07 and the silent hours of 10 are of the whole lake."""
+    return not fits(case) or rule.id == "07" or (rule.id == "10" and "hour" in case.name)
+
+
+@pytest.mark.parametrize("rule", rules().values(), ids=lambda rule: rule.id)
+def test_a_rule_finds_what_its_cases_say_and_a_weaker_rule_does_not(bench: Bench, rule: Rule) -> None:
+    crowd = tuple(case for of, case in CASES if of is rule and not lone(of, case))
+    if not crowd:
+        return
+    shaken = bench.evaluate_crowd(rule, crowd, "shaken")
+    found = bench.evaluate_crowd(rule, crowd)
+    wrong = {case.name: problem for case in crowd if (problem := difference(case, found[case.name]))}
+    assert not wrong
+    assert found == shaken
+    for case in crowd:
+        for mutant in WEAKER.get((rule.id, case.name), []):
+            with weaker(rule, mutant) as weak:
+                assert difference(case, bench.evaluate_crowd(weak, crowd)[case.name]), survived(mutant)
+
+
 @pytest.mark.parametrize(
-    ("rule", "case"), [pytest.param(rule, case, id=f"{rule.id}-{case.name}") for rule, case in CASES]
+    ("rule", "case"),
+    [pytest.param(rule, case, id=f"{rule.id}-{case.name}") for rule, case in CASES if lone(rule, case)],
 )
-def test_a_rule_finds_what_its_case_says_in_every_way(bench: Bench, rule: Rule, case: Case) -> None:
+def test_a_case_by_itself(bench: Bench, rule: Rule, case: Case) -> None:
     assert bench.problems(rule, case) == []
+    for mutant in WEAKER.get((rule.id, case.name), []):
+        with weaker(rule, mutant) as weak:
+            assert difference(case, bench.evaluate(weak, case).values()), survived(mutant)
+
+
+@contextmanager
+def weaker(rule: Rule, mutant: Mutant) -> Iterator[Rule]:
+    """The weakened rule. It is noticed too that it has no words for what it lets through, or mixes cases up."""
+    try:
+        yield rule.model_copy(update={"sql": weakened(rule.sql, mutant)})
+    except RuleError as error:
+        if not re.search("no title and explanation|a finding is of", str(error)):
+            raise
+
+
+def survived(mutant: Mutant) -> str:
+    return f"without {mutant.old!r} the case {mutant.case!r} still holds"
+
+
+def test_every_rule_has_mutants_and_every_mutant_a_case() -> None:
+    assert {mutant.where for mutant in MUTANTS} == rules().keys()
+    assert WEAKER.keys() <= {(rule.id, case.name) for rule, case in CASES}
 
 
 @pytest.mark.parametrize("rule", rules().values(), ids=lambda rule: rule.id)

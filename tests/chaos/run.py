@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 STREAMS = ("orchestration", "authorization")
 TABLES = ("orchestration_events", "authorization_decisions", "identity_events", "dead_letters")
 LAKE_MEGABYTES = 192
+# A short run on a slow machine goes on until there were some faults.
+LEAST_FAULTS = 3
+LATEST_SECONDS = 120
 
 
 @dataclass
@@ -109,7 +112,8 @@ def run(
             until = time.monotonic() + seconds
             for kind, pause in faults.schedule():
                 time.sleep(pause)
-                if time.monotonic() > until:
+                late = time.monotonic() - until
+                if late > 0 and (faults.injected.total() >= LEAST_FAULTS or late > LATEST_SECONDS):
                     break
                 say(f"{time.monotonic() - begun:6.1f} s  {kind}")
                 faults.inject(kind)

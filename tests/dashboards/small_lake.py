@@ -218,5 +218,6 @@ def make_lake(folder: Path, *, findings: bool = True) -> Path:
         put(lake, name, given)
     beside(lake)
     if findings:
-        detect(settings_for(folder), closed=True)
+        # These alone, so that a rule that is added does not move the rows that the tests look at.
+        detect(settings_for(folder), only=("01", "02", "07"), closed=True)
     return folder

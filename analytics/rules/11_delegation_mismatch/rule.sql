@@ -65,6 +65,7 @@ passed AS (
     LEFT JOIN traces AS r ON r.trace_id = h.trace_id
     LEFT JOIN agent_names AS f ON f.tenant = coalesce(h.tenant_id, r.tenant_id, '') AND f.identity = h.from_agent
     LEFT JOIN agent_names AS t ON t.tenant = coalesce(h.tenant_id, r.tenant_id, '') AND t.identity = h.to_agent
+    WHERE NOT h.refused
 ),
 
 -- Every agent that the run shows.

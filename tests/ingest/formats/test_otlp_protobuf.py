@@ -74,7 +74,7 @@ def test_metrics_logs_and_text_are_told_apart(decode: Any) -> None:
     ]  # fmt: skip
     assert not any(looks_like_spans(other) for other in others)
     decoding = decode(*[other for other in others if not other.strip().startswith(b"{")])
-    assert set(decoding.reasons) <= {"invalid_json", "invalid_utf8"}
+    assert set(decoding.reasons) <= {"invalid_json", "invalid_utf8", "unknown_schema"}
 
 
 def test_json_after_an_empty_line_is_json(decode: Any, data: Any) -> None:
