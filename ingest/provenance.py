@@ -7,7 +7,7 @@ import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
@@ -123,29 +123,28 @@ def _check_times(
         if column.name == own:
             low, high = pa.scalar(batch.oldest, TIME), pa.scalar(batch.newest, TIME)
         outside = pc.fill_null(pc.or_(pc.less(times, low), pc.greater(times, high)), False)
-        if pc.any(outside).as_py():
-            for r in pc.indices_nonzero(outside).to_pylist():
-                when = _written(times[r])
-                advice = (
-                    f"it must lie from {_written(low)} to {_written(high)} (ingest.oldest, ingest.max_future)"
-                    if column.name == own
-                    else "it must lie within the years 1 to 9999 in UTC"
-                )
-                detail = f"$.{column.name} is {when}: {advice}"
-                dead.setdefault(
-                    r,
-                    DeadLetter(
-                        rows.record[r], "time_out_of_range", detail, rows.index[r], rows.source_format
-                    ),
-                )
+        places = pc.indices_nonzero(outside)
+        if not len(places):
+            continue
+        advice = (
+            f"it must lie from {_written(low)} to {_written(high)} (ingest.oldest, ingest.max_future)"
+            if column.name == own
+            else "it must lie within the years 1 to 9999 in UTC"
+        )
+        for r, when in zip(places.to_pylist(), _written(times.take(places)), strict=True):
+            detail = f"$.{column.name} is {when}: {advice}"
+            letter = DeadLetter(
+                rows.record[r], "time_out_of_range", detail, rows.index[r], rows.source_format
+            )
+            dead.setdefault(r, letter)
     if not dead:
         return [], None
     return list(dead.values()), [r for r in range(len(rows.record)) if r not in dead]
 
 
-def _written(time: pa.Scalar) -> str:
-    """A time in words of the calendar, which Python's own would refuse outside the years 1 to 9999."""
-    return f"{pc.strftime(time, format='%Y-%m-%dT%H:%M:%SZ')}"
+def _written(time: pa.Scalar | pa.Array) -> Any:
+    """Times in words of the calendar, which Python's own would refuse outside the years 1 to 9999."""
+    return pc.strftime(time, format="%Y-%m-%dT%H:%M:%SZ")
 
 
 def _provenance(
