@@ -77,7 +77,11 @@ lost AS (
 roots AS (
     SELECT trace_id, agent FROM seen WHERE event_type = 'run_start'
     UNION
-    SELECT trace_id, arg_min(agent, {'at': event_time, 'id': event_id}) FROM seen WHERE event_type = 'task_start' GROUP BY trace_id
+    -- Who was the first to start was asked from without.
+    SELECT trace_id, arg_min(agent, {'at': event_time, 'id': event_id})
+    FROM seen
+    WHERE event_type IN ('run_start', 'task_start')
+    GROUP BY trace_id
     UNION
     SELECT trace_id, to_agent FROM passed
 ),
