@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from analytics.cases import Case
-    from analytics.rule import Rule
+    from analytics.rule import Rule, RuleSet
 
 # `shaken` is reversed and repeated at once; where that shows a difference the two are told apart.
 WAYS = ("as_written", "reversed", "repeated", "shaken")
@@ -33,10 +33,14 @@ WAYS = ("as_written", "reversed", "repeated", "shaken")
 class Bench:
     """DuckDB in memory on which cases are evaluated one after the other. A context manager."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
-        """Start DuckDB with the settings, by default the ones that hold without a settings file."""
+    def __init__(self, settings: Settings | None = None, known: RuleSet | None = None) -> None:
+        """Start DuckDB with the settings, by default the ones that hold without a settings file.
+
+        `known` are the rules whose parameters it has, by default those that the settings name.
+        """
         small = {"threads": 1, "memory_limit": "1GB"}
         self.settings = settings or Settings.model_validate({"correlate": small})
+        self._known = known
         self._connection = connect(self.settings)
         self._empty: set[str] = set()
         self._closed: bool | None = None
@@ -60,7 +64,7 @@ class Bench:
         self._connection.unregister("incoming")
         self._empty = {name for name in TABLES if not tables[name].num_rows}
         if closed != self._closed:
-            set_parameters(self._connection, self.settings, closed=closed)
+            set_parameters(self._connection, self.settings, closed=closed, known=self._known)
             self._closed = closed
         return Session(self._connection, Snapshot("memory", {}))
 

@@ -24,6 +24,7 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from analytics.rule import RULES
+from analytics.toml_lines import line_of, line_of_error
 from schemas.catalogue import TABLES
 from schemas.errors import RuleError
 from schemas.events import AUTHORIZATION_DECISIONS, IDENTITY_EVENTS, ORCHESTRATION_EVENTS, STREAM_PROGRESS
@@ -102,19 +103,20 @@ class Case(BaseModel):
 
 
 def read_cases(folder: Path) -> list[Case]:
-    """The cases of the rule in that folder. Raises RuleError, with file and case, for whatever is wrong."""
+    """The cases of the rule in that folder. Raises RuleError, with file, line and case, for whatever is wrong."""
     path = folder / "cases.toml"
     if not path.is_file():
         raise RuleError(
             f"{path}: missing; a rule has cases.toml with events that must make it fire and that must not"
         )
     try:
-        entries = tomllib.loads(path.read_text(encoding="utf-8")).get("case", [])
+        text = path.read_text(encoding="utf-8")
+        entries = tomllib.loads(text).get("case", [])
     except tomllib.TOMLDecodeError as error:
-        raise RuleError(f"{path}: {error}") from error
+        raise RuleError(f"{path}:{line_of_error(error)}: {error}") from error
     found: list[Case] = []
-    for number, entry in enumerate(entries, start=1):
-        where = f"{path}: case {entry.get('name', number)!r}"
+    for number, entry in enumerate(entries):
+        where = f"{path}:{line_of(text, ['case', number])}: case {entry.get('name', number + 1)!r}"
         try:
             case = Case(**entry)
             tables_of(case)
@@ -127,6 +129,13 @@ def read_cases(folder: Path) -> list[Case]:
             raise RuleError(f"{where}: there are two of that name")
         found.append(case)
     return found
+
+
+def case_lines(folder: Path) -> dict[str, int]:
+    """The line of each case in the folder's cases.toml, by its name; 1 where it is written in another form."""
+    text = (folder / "cases.toml").read_text(encoding="utf-8")
+    names = [case.name for case in read_cases(folder)]
+    return {name: line_of(text, ["case", number]) for number, name in enumerate(names)}
 
 
 def rule_folder(rule: Rule) -> Path:

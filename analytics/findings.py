@@ -7,13 +7,14 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from analytics.scopes import in_force
 from schemas.errors import RuleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from analytics.rule import Rule
-    from schemas.settings import RuleOverride
+    from schemas.rule_settings import RuleOverride
 
 # What a rule's query returns, besides `evidence` (a struct).
 ROW_COLUMNS = (
@@ -42,6 +43,7 @@ def to_findings(
 ) -> dict[str, dict[str, Any]]:
     """The findings of a rule by id: the columns of STATE_COLUMNS with `finding_id` and `rule_id`.
 
+    What `override` switches off, or is less sure than it asks for, is left out.
     Raises RuleError for a reason that the rule has no words for.
     """
     found: dict[str, dict[str, Any]] = {}
@@ -52,15 +54,19 @@ def to_findings(
             raise RuleError(
                 f"rule {rule.id} {rule.name}: rule.toml has no title and explanation for {row['reason']!r}"
             )
-        words = _words(row, evidence)
+        confidence = round(float(row["confidence"]), 4)
+        holds = in_force(override, row)
+        if not holds.keeps(confidence):
+            continue
+        words = words_of(row, evidence)
         finding = {name: row[name] for name in ROW_COLUMNS if name != "tool_name"}
         finding |= {
             "finding_id": identity,
             "rule_id": rule.id,
             "rule_version": rule.version,
             "rule_name": rule.name,
-            "level": override.level if override and override.level else row["level"],
-            "confidence": round(float(row["confidence"]), 4),
+            "level": holds.level or row["level"],
+            "confidence": confidence,
             "anchor_event_ids": sorted(row["anchor_event_ids"]),
             "decision_ids": sorted(row["decision_ids"]),
             "title": _fill(rule.titles[row["reason"]], words, limit=200),
@@ -71,7 +77,7 @@ def to_findings(
     return found
 
 
-def _words(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, str]:
+def words_of(row: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, str]:
     """What the sentences of a rule may name."""
     words: dict[str, Any] = {**evidence}
     words |= {

@@ -13,15 +13,17 @@ import duckdb
 
 from analytics import views
 from analytics.rule import parameters
+from analytics.tool_catalogue import STRUCT, read_catalogue
 from lake.duck import register
 from lake.store import open_configured
 from schemas.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     import pyarrow as pa
 
+    from analytics.rule import RuleSet
     from lake.snapshot import Snapshot
     from schemas.settings import Settings
 
@@ -38,12 +40,41 @@ class Session:
         self.snapshot = snapshot
         self._connection = connection
         self._built: set[str] = set()
+        self._depth = 0
         self._lock = threading.RLock()
 
     def need(self, *names: str) -> None:
         """Make the named views, and what they need, unless they are there. Names of tables are passed over."""
         with self._lock:
             views.build(self._connection, names, self._built)
+
+    @contextmanager
+    def with_parameters(self, values: Mapping[str, Any]) -> Iterator[None]:
+        """Within the block `params` has these values for the columns named; views that read them are made anew."""
+        with self._lock:
+            if not values:
+                yield
+                return
+            columns = ", ".join(f'? AS "{name}"' for name in values)
+            self._depth += 1
+            kept = f"kept_params_{self._depth}"
+            self._connection.execute(f"CREATE OR REPLACE TABLE {kept} AS FROM params")
+            try:
+                self._connection.execute(
+                    f"CREATE OR REPLACE TABLE params AS SELECT * REPLACE ({columns}) FROM params",
+                    list(values.values()),
+                )
+                self._make_anew(values)
+                yield
+            finally:
+                self._connection.execute(f"CREATE OR REPLACE TABLE params AS FROM {kept}")
+                self._depth -= 1
+                self._make_anew(values)
+
+    def _make_anew(self, names: Iterable[str]) -> None:
+        stale = views.reading(names, self._built)
+        self._built -= stale
+        views.build(self._connection, stale, self._built)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, for one thread."""
@@ -81,9 +112,12 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def set_parameters(connection: duckdb.DuckDBPyConnection, settings: Settings, *, closed: bool) -> None:
+def set_parameters(
+    connection: duckdb.DuckDBPyConnection, settings: Settings, *, closed: bool, known: RuleSet | None = None
+) -> None:
     """Make the one-row table `params` that views and rules read their figures from.
 
+    `known` are the rules, by default those that the settings name.
     `closed` says that no more will come on either stream, so that absence can be judged at once.
     """
     correlate = settings.correlate
@@ -93,11 +127,11 @@ def set_parameters(connection: duckdb.DuckDBPyConnection, settings: Settings, *,
         "max_age": correlate.max_age,
         "hops": correlate.hops,
         "complete_until": _FOREVER if closed else correlate.complete_until,
-        **parameters(settings),
+        "catalogue": read_catalogue(settings.catalogue).values(),
+        **parameters(settings, known),
     }
-    columns = ", ".join(
-        f'?{"::TIMESTAMPTZ" if name == "complete_until" else ""} AS "{name}"' for name in values
-    )
+    types = {"complete_until": "::TIMESTAMPTZ", "catalogue": f"::{STRUCT}"}
+    columns = ", ".join(f'?{types.get(name, "")} AS "{name}"' for name in values)
     connection.execute(f"CREATE OR REPLACE TABLE params AS SELECT {columns}", list(values.values()))
 
 
@@ -117,12 +151,19 @@ def open_session(
 
 
 def start_session(
-    settings: Settings, *, as_of: datetime | Mapping[str, int] | None = None, closed: bool = False
+    settings: Settings,
+    *,
+    as_of: datetime | Mapping[str, int] | None = None,
+    closed: bool = False,
+    known: RuleSet | None = None,
 ) -> Session:
-    """As `open_session`, for a caller that keeps the session, such as the dashboard, and closes it itself."""
+    """As `open_session`, for a caller that keeps the session, such as the dashboard, and closes it itself.
+
+    `known` are the rules whose parameters it has, by default those that the settings name.
+    """
     lake = open_configured(settings.lake, read_only=True)
     snapshot = lake.snapshot(as_of)
     connection = connect(settings)
     register(snapshot, connection)
-    set_parameters(connection, settings, closed=closed)
+    set_parameters(connection, settings, closed=closed, known=known)
     return Session(connection, snapshot)

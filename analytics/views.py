@@ -7,7 +7,7 @@ DuckDB shell runs after those that it needs; `build` runs them in that order, ea
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING
 from schemas.errors import RuleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     import duckdb
 
 _SQL = Path(__file__).parent / "sql"
-_HEADER = re.compile(r"--\s(view|step|needs|about):\s(.*)|--\s{2,}(\S.*)")
+_HEADER = re.compile(r"--\s(view|step|needs|about|column \w+):\s(.*)|--\s{2,}(\S.*)")
 
 
 @dataclass(frozen=True)
 class View:
     """One correlation view: its name, what it is made from, what it holds, and its SQL.
 
-    `kind` is view, or step for one that others are made from and that tells a reader little by itself.
+    `kind` is view, or step for one that others are made from and that tells a reader little by itself. `columns` has
+    what is said of a column, in the order of the head.
     """
 
     name: str
@@ -35,6 +36,7 @@ class View:
     needs: tuple[str, ...]
     about: str
     sql: str
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
@@ -66,7 +68,8 @@ def _read(path: Path) -> View:
             raise RuleError(f"{path.name}:{number}: the head needs a line '-- {key}: …'")
     if head[kind] != path.stem:
         raise RuleError(f"{path.name}:1: the {kind} is called {head[kind]}; name the file {head[kind]}.sql")
-    return View(head[kind], kind, tuple(re.split(r",\s*", head["needs"])), head["about"], text)
+    said = {key.removeprefix("column "): words for key, words in head.items() if key.startswith("column ")}
+    return View(head[kind], kind, tuple(re.split(r",\s*", head["needs"])), head["about"], text, said)
 
 
 def order(names: Iterable[str]) -> list[View]:
@@ -83,6 +86,16 @@ def order(names: Iterable[str]) -> list[View]:
     for name in names:
         visit(name)
     return list(done.values())
+
+
+def reading(parameters: Iterable[str], built: Iterable[str]) -> set[str]:
+    """Those of the views `built` whose SQL names one of the parameters, or that are made from such a view."""
+    named = re.compile(rf"\b({'|'.join(map(re.escape, parameters))})\b")
+    found: set[str] = set()
+    for view in order(built):
+        if named.search(view.sql) or found & set(view.needs):
+            found.add(view.name)
+    return found & set(built)
 
 
 def build(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: set[str]) -> None:

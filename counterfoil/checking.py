@@ -106,15 +106,17 @@ def _formats(settings: Settings) -> Check:
 
 
 def _rules(settings: Settings) -> Check:
-    from analytics.rule import parameters, rules
+    from analytics.rule import load_rules, parameters
 
     try:
-        found = rules()
-        parameters(settings)
+        found = load_rules(settings.rules_folder)
+        parameters(settings, found)
     except CounterfoilError as error:
         return Check("rules", "failed", str(error))
+    if found.broken:
+        return Check("rules", "failed", "; ".join(found.broken.values()), "counterfoil rules lint says more")
     off = sum(1 for each in settings.rules.values() if not each.enabled)
-    return Check("rules", "ok", f"{len(found)} rules load, {off} of them switched off")
+    return Check("rules", "ok", f"{len(found.rules)} rules load, {off} of them switched off")
 
 
 def _listeners(settings: Settings) -> Iterator[Check]:

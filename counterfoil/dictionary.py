@@ -91,10 +91,13 @@ def _view_section(view: View, columns: list[tuple[str, str]]) -> str:
     lines = [
         f"### {view.name}\n",
         f"{view.about} Made from {needs}.\n",
-        _line(["column", "type"]),
-        "|---|---|",
+        _line(["column", "type", *(["what it holds"] if view.columns else [])]),
+        "|---|---|---|" if view.columns else "|---|---|",
     ]
-    lines += [_line([f"`{name}`", kind]) for name, kind in columns]
+    lines += [
+        _line([f"`{name}`", kind, *([view.columns.get(name, "")] if view.columns else [])])
+        for name, kind in columns
+    ]
     return "\n".join(lines) + "\n"
 
 

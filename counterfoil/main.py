@@ -19,6 +19,7 @@ from schemas.errors import CounterfoilError
 COMMANDS = {
     "ingest": "Read events and decisions from Kafka or files into the lake.",
     "detect": "Run the detection rules and record what they find.",
+    "rules": "List, show, check, test, write, explain and compare detection rules.",
     "sql": "Ask the lake's tables and views a question in SQL, read-only.",
     "dashboard": "Show findings, chains, privileges and health in the browser.",
     "status": "Show how ingest stands: lag, rates, commits, holes, dead letters, coverage.",
@@ -26,6 +27,7 @@ COMMANDS = {
     "tail": "Watch decoded events as they arrive.",
     "dead-letters": "List, show, replay and export what could not be decoded.",
     "maintain": "Compact the lake's tables and delete what is past keeping.",
+    "catalog": "Propose what the catalogue of tools and resources could say, and check it.",
     "generate": "Make labelled sample events, the same for the same seed.",
     "evaluate": "Measure correlation and rules against a labelled folder.",
     "demo": "Run the main job on the sample data, from events to findings.",

@@ -24,6 +24,33 @@ level = "low"
 parameters = { privilege_window = "30d", unused_threshold = 0.6 }
 ```
 
+For one tenant, environment or agent it is changed in entries of `where`; `*` stands for any text, `?` for any
+character:
+
+```toml
+[rules.07]
+minimum_confidence = 0.5
+
+[[rules.07.where]]
+environment = "staging"
+enabled = false
+
+[[rules.07.where]]
+tenant = "acme"
+agent = "batch-*"
+level = "informational"
+parameters = { unused_threshold = 0.9 }
+```
+
+`enabled`, `level`, `minimum_confidence` (from which confidence on it makes a finding) and `parameters` can be set so.
+A finding belongs to an entry by its own tenant, environment and agent; one without an agent belongs to none that names
+an agent. Of the entries that it belongs to, the most specific one that sets a key decides it: the one that names more
+of the three, then the one with fewer patterns, then the later one. A set of parameters costs one more run of the rule.
+A finding that an entry leaves out is closed by the next run, which says so; a rule that is off altogether is not run,
+and leaves its findings as they are.
+
+[Writing rules](writing-rules.md) tells how to add rules of your own.
+
 Its status says how far it is trusted: *stable*, *test* (in use, its definition may still change), *experimental*
 or *deprecated*.
 """

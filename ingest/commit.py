@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from ingest.earlier import YIELDED, find
+from ingest.tally import Tally, tally
 from lake.store import NEVER
 from schemas.catalogue import TABLES
 from schemas.errors import CommitConflict
@@ -44,12 +45,16 @@ PRIMARY: dict[Stream, Table] = {
 
 @dataclass(slots=True)
 class Committed:
-    """What one commit put into the lake: rows by table, dead letters by reason, tombstones and the like skipped."""
+    """What one commit put into the lake: rows by table, dead letters by reason, records without an event skipped.
+
+    `formats` has the same by format.
+    """
 
     records: int = 0
     skipped: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     dead: Counter[str] = field(default_factory=Counter)
+    formats: dict[str, Tally] = field(default_factory=dict)
 
 
 class Committer:
@@ -119,6 +124,7 @@ class Committer:
         for portion, moment in [(records, now)] if earlier is None else earlier.portions(records, now):
             decoding = self._decoder.decode(portion, ingest_time=moment)
             done.skipped += decoding.skipped.total()
+            new: dict[str, pa.Table] = {}
             for name, decoded in decoding.tables.items():
                 rows = decoded if earlier is None else earlier.without(name, decoded)
                 if rows.num_rows < decoded.num_rows:
@@ -128,7 +134,10 @@ class Committer:
                         extra=pending.part.at(portion.offset[0]),
                     )  # fmt: skip
                 if rows.num_rows:
+                    new[name] = rows
                     tables.setdefault(name, []).append((pending, rows))
+            for name, counts in tally(new, decoding.skipped_of).items():
+                done.formats.setdefault(name, Tally()).add(counts)
             if decoding.reasons:
                 done.dead.update(decoding.reasons)
                 log.warning(

@@ -59,7 +59,7 @@ class Decoding:
     """What was read from some records: tables by name, with all columns of their contracts; none is empty.
 
     Dead letters are the table `dead_letters`. `rows` counts events, `dead` dead letters, `reasons` these by
-    reason, `skipped` by reason the records without an event.
+    reason, `skipped` by reason the records without an event, `skipped_of` the same by their format.
     """
 
     tables: dict[str, pa.Table] = field(default_factory=dict)
@@ -67,6 +67,7 @@ class Decoding:
     dead: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     skipped: Counter[str] = field(default_factory=Counter)
+    skipped_of: dict[str, Counter[str]] = field(default_factory=dict)
 
 
 @dataclass
@@ -126,10 +127,15 @@ class Decoder:
         parts = _Parts()
         values = self._frames.open(records) if self._frames is not None else None
         opened = open_events(records, parts.dead, self._max_bytes, values)
-        parts.skipped += opened.skipped
+        skipped = {"cloudevents": opened.skipped}
         for name, chosen in self._choose(opened, parts.dead).items():
-            parts.add(_read(self._readers[name], chosen, batch, opened, self._mapping))
-        result = Decoding(skipped=parts.skipped)
+            read = _read(self._readers[name], chosen, batch, opened, self._mapping)
+            skipped[name] = read.skipped
+            parts.add(read)
+        result = Decoding(
+            skipped=parts.skipped + opened.skipped,
+            skipped_of={name: counts for name, counts in skipped.items() if counts},
+        )
         for table in dict.fromkeys(name for name, _ in parts.tables):
             result.tables[table] = pa.concat_tables([rows for name, rows in parts.tables if name == table])
             result.rows += len(result.tables[table])

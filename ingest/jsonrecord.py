@@ -100,6 +100,30 @@ def required_text(holder: dict[str, Any], key: str, path: str = "$") -> str:
     return value
 
 
+def text_in(holder: dict[str, Any], key: str, path: str = "$") -> str | None:
+    """A text that may be absent, null or empty. Raises RecordError wrong_type: what is there cannot be read."""
+    value = holder.get(key)
+    if value is not None and not isinstance(value, str):
+        raise RecordError("wrong_type", f"{path}.{key} is {kind_of(value)}: it must be a string")
+    return value or None
+
+
+def object_in(holder: dict[str, Any], key: str, path: str = "$") -> dict[str, Any]:
+    """An object, empty where it is absent or null. Raises RecordError wrong_type: what is there cannot be read."""
+    value = holder.get(key)
+    if value is not None and not isinstance(value, dict):
+        raise RecordError("wrong_type", f"{path}.{key} is {kind_of(value)}: it must be an object")
+    return value or {}
+
+
+def list_in(holder: dict[str, Any], key: str, path: str = "$") -> list[Any]:
+    """A list, empty where it is absent or null. Raises RecordError wrong_type: what is there cannot be read."""
+    value = holder.get(key)
+    if value is not None and not isinstance(value, list):
+        raise RecordError("wrong_type", f"{path}.{key} is {kind_of(value)}: it must be an array")
+    return value or []
+
+
 def text_of(value: object) -> str | None:
     """A text that says something; None for an empty one or another type."""
     return value if isinstance(value, str) and value else None

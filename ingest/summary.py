@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from ingest.tally import Tally
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 class Summary:
     """The counts of one run: rows by table, dead letters by reason, and how the run went.
 
-    `records` were read and committed, `skipped` of them hold nothing to keep (tombstones), `conflicts` are commits
-    that were refused because another member had been first (their records were read again), `holes` are
-    stretches that were gone from Kafka before they could be read.
+    `records` were read and committed, `skipped` of them are well formed and hold no event, `formats` has the same
+    by format, `conflicts` are commits that were refused because another member had been first (their records were
+    read again), `holes` are stretches that were gone from Kafka before they could be read.
     """
 
     records: int = 0
@@ -30,6 +32,7 @@ class Summary:
     holes: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     dead: Counter[str] = field(default_factory=Counter)
+    formats: dict[str, Tally] = field(default_factory=dict)
     seconds: float = 0.0
     _began: float = field(default_factory=time.monotonic)
 
@@ -40,6 +43,8 @@ class Summary:
         self.skipped += done.skipped
         self.rows.update(done.rows)
         self.dead.update(done.dead)
+        for name, counts in done.formats.items():
+            self.formats.setdefault(name, Tally()).add(counts)
         self.seconds = time.monotonic() - self._began
 
     def close(self) -> Summary:

@@ -12,6 +12,7 @@ import contextlib
 import json
 import logging
 import random
+import re
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -152,7 +153,7 @@ class Committer:
                 ) from error
         except OSError as error:
             raise LakeError(
-                f"cannot create {self.place.table_url(table.name)}: {error.strerror or error}"
+                f"cannot create {self.place.table_url(table.name)}: {error.strerror or first_line(error)}"
             ) from error
 
     def _add_columns(self, handle: DeltaTable, table: Table) -> bool:
@@ -241,8 +242,10 @@ def write_checkpoint(place: Place, name: str) -> None:
 
 
 def first_line(error: Exception) -> str:
-    """What went wrong, without the backtrace that deltalake appends."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    """What went wrong, in one line: with the causes that deltalake draws below it, without its backtrace."""
+    first, *more = _COLOUR.sub("", str(error)).strip().splitlines() or [type(error).__name__]
+    causes = (line.strip().removeprefix(_CAUSE).strip() for line in more if line.strip().startswith(_CAUSE))
+    return ": ".join([first, *causes])
 
 
 def _last_checkpoint(folder: Path) -> int:
@@ -252,6 +255,8 @@ def _last_checkpoint(folder: Path) -> int:
         return 0
 
 
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+_CAUSE = "↳"
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 

@@ -34,6 +34,7 @@ from pydantic_settings import SettingsError as SourceValueError
 from schemas.errors import SettingsError
 from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
 from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
+from schemas.rule_settings import RuleOverride  # noqa: TC001 - pydantic reads it
 
 DEFAULT_FILE = "counterfoil.toml"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -86,7 +87,6 @@ def _compiled(value: list[str]) -> list[str]:
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
 Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_start)]
-Level = Literal["informational", "low", "medium", "high", "critical"]
 
 
 class Section(BaseModel):
@@ -264,14 +264,6 @@ class CorrelateSettings(Section):
     threads: int | None = Field(None, ge=1)
 
 
-class RuleOverride(Section):
-    """What a deployment changes about one rule."""
-
-    enabled: bool = True
-    level: Level | None = None
-    parameters: dict[str, int | float | str | bool] = {}
-
-
 class DashboardSettings(Section):
     """Where the dashboard listens."""
 
@@ -286,6 +278,9 @@ class Settings(BaseSettings):
         env_prefix="COUNTERFOIL_", env_nested_delimiter="__", extra="forbid", frozen=True
     )
 
+    rules_folder: list[Path] = []
+    suppressions: list[Path] = []
+    catalogue: Path | None = None
     lake: LakeSettings = LakeSettings()
     kafka: KafkaSettings = KafkaSettings()
     ingest: IngestSettings = IngestSettings()
@@ -324,13 +319,22 @@ def load_settings(file: Path | str | None = None, **overrides: Any) -> Settings:
     _check_environment()
     try:
         file_argument: dict[str, Any] = {"_file": path if path.is_file() else None}
-        return Settings(**file_argument, **overrides)
+        read = Settings(**file_argument, **overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
     except SourceValueError as error:  # a section in the environment that is not JSON
         raise SettingsError(f"COUNTERFOIL_* in the environment: {error}; give a section as JSON") from error
     except ValueError as error:  # TOML that does not parse
         raise SettingsError(f"{path}: {error}") from error
+    # They stand beside the settings that name them, wherever the command is started.
+    beside: dict[str, Any] = {
+        key: [path.parent / each for each in of]
+        for key, of in {"rules_folder": read.rules_folder, "suppressions": read.suppressions}.items()
+        if of
+    }
+    if read.catalogue is not None:
+        beside["catalogue"] = path.parent / read.catalogue
+    return read.model_copy(update=beside)
 
 
 def _check_environment() -> None:

@@ -7,12 +7,21 @@ import warnings
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 with warnings.catch_warnings():
     # Warnings are errors, but kafka-python reads its message definitions through functions that Python 3.11
     # calls deprecated. It does so once, at import: here, before any test module can be the first.
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
+
+# The same examples on every run, few in the suite and fifty times as many with `--hypothesis-profile=long`.
+settings.register_profile(
+    "suite", max_examples=6, derandomize=True, deadline=None, database=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
+)  # fmt: skip
+settings.register_profile("long", settings.get_profile("suite"), max_examples=300)
+settings.load_profile("suite")
 
 pytest_plugins = ["tests.broker.fixtures", "tests.browser"]
 

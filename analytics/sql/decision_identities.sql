@@ -19,6 +19,8 @@ SELECT
     d.credential_id,
     d.credential_type,
     d.credential_fingerprint,
+    d.credential_issued_time,
+    d.credential_expires_time,
     d.pdp_id
 FROM authorization_decisions AS d
 LEFT JOIN repeated_decisions AS x ON x.decision_id = d.decision_id AND x.tenant = coalesce(d.tenant_id, '')

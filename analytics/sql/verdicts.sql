@@ -97,7 +97,8 @@ SELECT
         WHEN trace_id IS NULL THEN 0.6
         ELSE 0.85
     END AS confidence,
-    use_no
+    use_no,
+    staleness
 FROM (
     SELECT *, split_part(judgement, ':', 1) AS verdict, split_part(judgement, ':', 2) AS reason
     FROM reasoned

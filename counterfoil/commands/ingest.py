@@ -10,6 +10,8 @@ import click
 from counterfoil.options import with_format, with_settings
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from ingest.summary import Progress, Summary
     from schemas.settings import Settings
 
@@ -58,8 +60,8 @@ def command(
 
 
 def show(summary: Summary, form: str) -> None:
-    """Print what an ingest did: to stdout as JSON, or as text."""
-    from counterfoil.output import to_json
+    """Print what an ingest did, in all and by format: to stdout as JSON, or as text."""
+    from counterfoil.output import to_json, write_table
 
     facts = {
         "records": summary.records,
@@ -70,6 +72,15 @@ def show(summary: Summary, form: str) -> None:
         "conflicts": summary.conflicts,
         "holes": summary.holes,
         "seconds": round(summary.seconds, 3),
+        "formats": {
+            name: {
+                "records": counts.records,
+                "rows": dict(sorted(counts.rows.items())),
+                "dead_letters": dict(sorted(counts.dead.items())),
+                "skipped": dict(sorted(counts.skipped.items())),
+            }
+            for name, counts in sorted(summary.formats.items())
+        },
     }
     if form == "json":
         click.echo(to_json(facts))
@@ -83,6 +94,19 @@ def show(summary: Summary, form: str) -> None:
         click.echo(
             f"{summary.holes} stretches were gone from the topics before they were read; see stream_progress"
         )
+    if summary.formats:
+        click.echo()
+        write_table(
+            ("format", "records", "rows", "dead letters", "skipped"),
+            [
+                (name, f"{of.records:,}", _counted(of.rows), _counted(of.dead), _counted(of.skipped))
+                for name, of in sorted(summary.formats.items())
+            ],
+        )
+
+
+def _counted(counts: Counter[str]) -> str | None:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.most_common()) or None
 
 
 def _line(progress: Progress) -> str:

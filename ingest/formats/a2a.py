@@ -92,7 +92,7 @@ class A2A:
         rows: list[dict[str, Any] | RecordError] = []
         if request.get("method") in _SENDING:
             rows.append(self._delegation(exchange, request, answers, states, receiver))
-        return [*rows, *states.rows, *broken]
+        return [*rows, *states.rows, *states.broken, *broken]
 
     def _delegation(
         self,

@@ -10,8 +10,9 @@ import msgspec
 from ingest.formats.attributes import attributes_text
 from ingest.formats.collect import MOST_EVENTS, too_many_events
 from ingest.formats.jsonrpc import request_name
-from ingest.jsonrecord import DECODE_ERRORS, cut, list_of, object_of, text_of
+from ingest.jsonrecord import DECODE_ERRORS, cut, kind_of, list_of, object_of, text_of
 from ingest.secrets import mask
+from schemas.errors import RecordError
 
 if TYPE_CHECKING:
     from ingest.formats.jsonrpc import Exchange
@@ -60,6 +61,7 @@ class TaskStates:
     def __init__(self, exchange: Exchange, agent: str | None, where: str) -> None:
         """`agent` is the one that does the tasks, if it is known; `where` names the record."""
         self.rows: list[dict[str, Any]] = []
+        self.broken: list[RecordError] = []
         self.statuses: set[str] = set()
         self.task_id: str | None = None
         self.context_id: str | None = None
@@ -69,20 +71,37 @@ class TaskStates:
 
     def read(self, answer: dict[str, Any]) -> None:
         """Add what an answer tells: a task, tasks, an update of one, or a message and no task."""
-        result = object_of(answer.get("result"))
-        tasks = [*list_of(result.get("tasks")), result.get("task")]
+        result = self._told(answer.get("result"), "result") or {}
+        tasks = [*self._tasks(result.get("tasks")), self._told(result.get("task"), "task")]
         if "status" in result and "id" in result:
             tasks.append(result)
         for task in tasks:
-            if isinstance(task, dict):
-                artifacts = [object_of(artifact) for artifact in list_of(task.get("artifacts"))]
-                self._state(task, text_of(task.get("id")), artifacts, answer)
-        update = result.get("statusUpdate", result if "status" in result and "taskId" in result else None)
-        if isinstance(update, dict):
+            if task is None:
+                continue
+            artifacts = [object_of(artifact) for artifact in list_of(task.get("artifacts"))]
+            self._state(task, text_of(task.get("id")), artifacts, answer)
+        own = result if "status" in result and "taskId" in result else None
+        update = self._told(result.get("statusUpdate", own), "statusUpdate")
+        if update is not None:
             self._state(update, text_of(update.get("taskId")), [], answer)
-        update = result.get("artifactUpdate", result if "artifact" in result and "taskId" in result else None)
-        if isinstance(update, dict):
+        own = result if "artifact" in result and "taskId" in result else None
+        update = self._told(result.get("artifactUpdate", own), "artifactUpdate")
+        if update is not None:
             self._artifact(update, answer)
+
+    def _tasks(self, given: object) -> list[dict[str, Any] | None]:
+        if given is not None and not isinstance(given, list):
+            self._told(given, "tasks")
+        return [self._told(task, "task") for task in list_of(given)]
+
+    def _told(self, given: object, what: str) -> dict[str, Any] | None:
+        """The object that an answer has there; None where it has none. What is something else is broken."""
+        if given is None or isinstance(given, dict):
+            return given
+        if len(self.broken) >= MOST_EVENTS:
+            raise too_many_events(len(self.broken))
+        self.broken.append(RecordError("wrong_type", f"a {what} is {kind_of(given)}: it must be an object"))
+        return None
 
     def _state(
         self,

@@ -17,7 +17,16 @@ from ingest.formats.collect import MOST_EVENTS, Collector, check_repeated, too_m
 from ingest.formats.facts import content_id, facts, name, no_answer, rest, short
 from ingest.formats.redact import without_secrets
 from ingest.formats.shape import asked_of
-from ingest.jsonrecord import kind_of, list_of, name_of, object_of, parse_object, required_text, text_of
+from ingest.jsonrecord import (
+    kind_of,
+    list_in,
+    list_of,
+    name_of,
+    object_of,
+    parse_object,
+    required_text,
+    text_of,
+)
 from ingest.times import read_time
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
@@ -112,7 +121,7 @@ class _Exchange:
         context = object_of(self._request.get("context"))
         carried = self._headers.get("traceparent") or context.get(mapping.attributes.traceparent or "")
         self._trace_id, self._span_id = read_traceparent(carried)
-        self._asked = list_of(self._request.get("evaluations"))
+        self._asked = list_in(self._request, "evaluations", "$.request")
         if len(self._asked) > MOST_EVENTS:
             raise too_many_events(len(self._asked))
         check_repeated({**self._request, "evaluations": None}, len(self._asked))

@@ -12,7 +12,7 @@ from ingest.formats.attributes import attributes_text
 from ingest.formats.collect import check_repeated
 from ingest.formats.facts import facts, no_answer, rest, short
 from ingest.formats.redact import without_secrets
-from ingest.jsonrecord import cut, list_of, name_of, object_of, text_of
+from ingest.jsonrecord import cut, list_in, list_of, name_of, object_in, object_of, text_of
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
 
@@ -29,13 +29,16 @@ _DECISIONS = {"ALLOW": "allow", "DENY": "deny"}
 
 
 def questions(event: dict[str, Any]) -> Iterator[tuple[dict[str, Any], object]]:
-    """Each request of the event with its answer; none where it is not about decisions."""
-    asked, told = object_of(event.get("requestParameters")), object_of(event.get("additionalEventData"))
+    """Each request of the event with its answer; none where it is not about decisions.
+
+    Raises RecordError where they are not as the format has them, and too_many_events.
+    """
+    asked, told = object_in(event, "requestParameters"), object_in(event, "additionalEventData")
     if event.get("eventName") in _SINGLE:
         yield asked, told.get("decision")
     elif event.get("eventName") in _BATCH:
-        results = list_of(told.get("results"))
-        requests = list_of(asked.get("requests"))
+        results = list_in(told, "results", "$.additionalEventData")
+        requests = list_in(asked, "requests", "$.requestParameters")
         shared = {key: value for key, value in asked.items() if key != "requests"}
         count = max(len(results), len(requests))
         check_repeated(shared, count)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ingest.formats.attributes import attributes_text
 from ingest.formats.facts import no_answer, short
-from ingest.jsonrecord import list_of, name_of, object_of, required_text, text_of
+from ingest.jsonrecord import list_of, name_of, object_in, object_of, required_text, text_in, text_of
 from ingest.times import after, read_time
 
 if TYPE_CHECKING:
@@ -93,28 +93,32 @@ def decision(event: dict[str, Any], time: datetime, mapping: Mapping) -> dict[st
 
 
 def identity(event: dict[str, Any], time: datetime, mapping: Mapping) -> dict[str, Any] | None:
-    """The row of the credential that the call issued or revoked; None where it did neither."""
+    """The row of the credential that the call issued or revoked; None where it did neither, or did not say.
+
+    Raises RecordError wrong_type where it says so in a way that cannot be read.
+    """
     if text_of(event.get("errorCode")) is not None:
         return None
+    if not about_credentials(event):
+        return None
     call = (name_of(event.get("eventSource")), name_of(event.get("eventName")))
-    asked, given = object_of(event.get("requestParameters")), object_of(event.get("responseElements"))
+    asked, given = object_in(event, "requestParameters"), object_in(event, "responseElements")
     expires, kind = None, "static"
     if call in _REVOKING:
         if call[1] == "UpdateAccessKey" and asked.get("status") != "Inactive":
             return None
-        event_type, key = "credential_revoked", text_of(asked.get("accessKeyId"))
+        event_type, key = "credential_revoked", text_in(asked, "accessKeyId", "$.requestParameters")
         holder = name_of(asked.get("userName"))
     elif call[1] == "CreateAccessKey":
-        made = object_of(given.get("accessKey"))
-        event_type, key = "credential_issued", text_of(made.get("accessKeyId"))
+        made = object_in(given, "accessKey", "$.responseElements")
+        event_type, key = "credential_issued", text_in(made, "accessKeyId", "$.responseElements.accessKey")
         holder = name_of(made.get("userName")) or name_of(asked.get("userName"))
-    elif call in _ISSUING:
-        made = object_of(given.get("credentials"))
-        event_type, key, kind = "credential_issued", text_of(made.get("accessKeyId")), "session"
+    else:
+        made = object_in(given, "credentials", "$.responseElements")
+        event_type, kind = "credential_issued", "session"
+        key = text_in(made, "accessKeyId", "$.responseElements.credentials")
         expires = _moment(made.get("expiration")) or after(time, _seconds(asked.get("durationSeconds")))
         holder = _session_of(event, given)
-    else:
-        return None
     if key is None:
         return None
     by = object_of(event.get("userIdentity"))

@@ -22,6 +22,7 @@ from ingest.jsonrecord import (
     cut,
     json_text,
     kind_of,
+    list_in,
     list_of,
     name_of,
     object_of,
@@ -164,7 +165,7 @@ class _Call:
         for number, asked in enumerate(inputs):
             if not isinstance(asked, dict):
                 raise RecordError("wrong_type", f"input {number} is {kind_of(asked)}: it must be an object")
-            actions = list_of(asked.get("actions")) or [a for a in [asked.get("action")] if a]
+            actions = list_in(asked, "actions", f"input {number}") or [a for a in [asked.get("action")] if a]
             seen: set[str] = set()
             for action in actions:
                 if not isinstance(action, str):

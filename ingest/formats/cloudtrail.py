@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from ingest.records import Headers, Records
 
 _DELIVERED = b"CloudTrail"
+# What CloudTrail found unusual about the rates of calls: no call.
+_INSIGHT = "AwsCloudTrailInsight"
 _HOST = b'.amazonaws.com"'
 
 
@@ -87,21 +89,34 @@ class _Found:
             return self._add_permissions(record, index, event)
         try:
             event = _object(event)
+            if event.get("eventType") == _INSIGHT:
+                return 0
             required_text(event, "eventSource")
+            required_text(event, "eventName")
             if not (self._every or about_credentials(event)):
                 return 0
             time = event_time(event)
-            row, made = decision(event, time, self._mapping), identity(event, time, self._mapping)
+            row = decision(event, time, self._mapping)
         except RecordError as error:
             self.calls.dead(record, index, error)
             return 1
         self.calls.row(record, index, row)
+        try:
+            made = identity(event, time, self._mapping)
+        except RecordError as error:
+            self._identities.dead(record, index + 1, error)
+            return 2
         if made is not None:
             self._identities.row(record, index + 1, made)
         return 1
 
     def _add_permissions(self, record: int, index: int, event: dict[str, Any]) -> int:
-        questions = list(avp.questions(event))
+        try:
+            required_text(event, "eventName")
+            questions = list(avp.questions(event))
+        except RecordError as error:
+            self._permissions.dead(record, index, error)
+            return 1
         for number, (asked, answer) in enumerate(questions):
             try:
                 required_text(event, "eventID")
@@ -140,6 +155,9 @@ def _object(event: object) -> dict[str, Any]:
 
 
 def _width(event: object) -> int:
-    if isinstance(event, dict) and event.get("eventSource") == avp.SOURCE:
+    if not (isinstance(event, dict) and event.get("eventSource") == avp.SOURCE):
+        return 2
+    try:
         return max(1, sum(1 for _ in avp.questions(event)))
-    return 2
+    except RecordError:
+        return 1  # the dead letter that it will be

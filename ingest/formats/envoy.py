@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ingest.formats.attributes import attributes_text
 from ingest.formats.collect import Collector
 from ingest.formats.facts import content_id, no_answer, number_of
-from ingest.jsonrecord import name_of, object_of, parse_object, text_of
+from ingest.jsonrecord import cut, kind_of, name_of, object_in, parse_object, text_in, text_of
 from ingest.times import read_time
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
@@ -69,9 +69,11 @@ class Envoy:
             value = records.value[i] or b""
             try:
                 line = parse_object(value)
-                said = self._metadata(line)
+                said, unread = self._metadata(line)
                 took = number_of(self._field(line, "check_duration") or said.get("ext_authz_duration"))
                 answer = _answer(line, asked=took is not None or bool(said.get("decision_id")))
+                if answer is None and unread is not None:
+                    raise unread  # it may have said that the service was asked
                 if answer is None:
                     found.skip("no_event")
                     continue
@@ -135,24 +137,27 @@ class Envoy:
                 return found
         return None
 
-    def _metadata(self, line: dict[str, Any]) -> dict[str, Any]:
-        """What the filter wrote into dynamic metadata, logged as an object or as its JSON text."""
+    def _metadata(self, line: dict[str, Any]) -> tuple[dict[str, Any], RecordError | None]:
+        """What the filter wrote into dynamic metadata, logged as an object or as its JSON text, and what is wrong."""
+        unread = None
         for key in self._mapping.envoy.dynamic_metadata:
             value = line.get(key)
-            if isinstance(value, str) and value.startswith("{"):
-                try:
+            try:
+                if isinstance(value, str) and _text(value) is not None:
                     value = parse_object(value.encode())
-                except RecordError:
-                    continue
-            if isinstance(value, dict):
-                return object_of(value[_FILTER]) if _FILTER in value else value
-        return {}
+                if isinstance(value, dict):
+                    return (object_in(value, _FILTER) if _FILTER in value else value), None
+                if value not in (None, "", "-"):
+                    unread = RecordError("wrong_type", f"$.{key} is {kind_of(value)}: it must be an object")
+            except RecordError as error:
+                unread = RecordError(error.reason, cut(f"$.{key}: {error.detail}"))
+        return {}, unread
 
 
 def _answer(line: dict[str, Any], *, asked: bool) -> dict[str, Any] | None:
     """The columns of the answer; None where the log does not show that the service was asked."""
-    details = _text(line.get("response_code_details")) or ""
-    flags = (_text(line.get("response_flags")) or "").replace(",", " ").split()
+    details = text_in(line, "response_code_details") or ""
+    flags = (text_in(line, "response_flags") or "").replace(",", " ").split()
     if details.startswith("ext_authz_error"):
         return no_answer("ext_authz_error: the authorization service failed or could not be reached")
     if details.startswith("ext_authz_denied") or "UAEX" in flags:

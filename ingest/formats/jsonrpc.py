@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from ingest.formats.shape import Shape
     from ingest.records import Headers
 
+# How a line of server-sent events may begin.
+_STREAM = ("data", "event", "id", "retry", ":")
 _PROPAGATED = ("traceparent", "mcp-session-id")
 _LONGEST_HEADER = 1024  # a longer one is no id, and each message of a batch would repeat it
 
@@ -121,7 +123,8 @@ def _logged(given: dict[str, Any], propagated: dict[str, str]) -> Exchange:
     if not isinstance(request, dict):
         raise RecordError("wrong_type", f"$.request is {kind_of(request)}: it must be a JSON-RPC message")
     required_text(request, "method", "$.request")
-    status = given.get("status")
+    said = given.get("status")
+    status = said if isinstance(said, int) and not isinstance(said, bool) else None
     headers = {
         name.lower(): content
         for name, content in object_of(given.get("request_headers")).items()
@@ -129,18 +132,26 @@ def _logged(given: dict[str, Any], propagated: dict[str, str]) -> Exchange:
     }
     return Exchange(
         request=request,
-        answers=_answers(given.get("response")),
+        answers=_answers(given.get("response"), failed=status is not None and status >= 400),
         time=read_time_or_none(given.get("time"), "$.time"),
         headers={**propagated, **headers},
-        status=status if isinstance(status, int) and not isinstance(status, bool) else None,
+        status=status,
         about={name: value for name, value in given.items() if name not in ("request", "response", "time")},
     )
 
 
-def _answers(response: object) -> list[dict[str, Any] | RecordError]:
-    """The answers in a response: one, several, or those of a stream."""
+def _answers(response: object, *, failed: bool) -> list[dict[str, Any] | RecordError]:
+    """The answers in a response: one, several, or those of a stream.
+
+    Where HTTP says that it `failed`, a body that is something else is no answer: gateways write pages of their own.
+    """
     if response is None:
         return []
+    found = _read_answers(response)
+    return [each for each in found if isinstance(each, dict)] if failed else found
+
+
+def _read_answers(response: object) -> list[dict[str, Any] | RecordError]:
     if not isinstance(response, str):
         return [_answer(item) for item in (response if isinstance(response, list) else [response])]
     text = response.lstrip()
@@ -152,13 +163,17 @@ def _answers(response: object) -> list[dict[str, Any] | RecordError]:
             found.append(error)
         else:
             found += [_answer(item) for item in (parsed if isinstance(parsed, list) else [parsed])]
+    if text and not found and not text.startswith(_STREAM):
+        return [RecordError("invalid_json", "the response is text, and neither JSON nor server-sent events")]
     return found
 
 
 def _answer(given: object) -> dict[str, Any] | RecordError:
-    if isinstance(given, dict):
-        return given
-    return RecordError("wrong_type", f"an answer is {kind_of(given)}: it must be a JSON-RPC message")
+    if not isinstance(given, dict):
+        return RecordError("wrong_type", f"an answer is {kind_of(given)}: it must be a JSON-RPC message")
+    if not given.keys() & {"result", "error", "method"}:
+        return RecordError("missing_field", "an answer has neither result nor error: the format requires one")
+    return given
 
 
 def _server_sent(text: str) -> list[str]:

@@ -13,7 +13,7 @@ from ingest.formats.attributes import attributes_text
 from ingest.formats.collect import Collector
 from ingest.formats.jsonrpc import Exchange, error_of, exchanges, head_of, request_name
 from ingest.formats.toolcall import tool_columns
-from ingest.jsonrecord import cut, list_of, object_of, text_of
+from ingest.jsonrecord import cut, list_of, object_in, object_of, text_of
 from ingest.secrets import mask
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
@@ -137,7 +137,7 @@ class Mcp:
 
     def _answer(self, exchange: Exchange, answer: dict[str, Any], where: str) -> list[dict[str, Any]]:
         """The end of a call: an error, or a result with content, as only calls of tools have it."""
-        result = object_of(answer.get("result"))
+        result = object_in(answer, "result")
         if answer.get("error") is None and "content" not in result and "isError" not in result:
             return []
         status, error_type = self._outcome(answer)

@@ -13,7 +13,7 @@ from ingest.formats.attributes import attributes_text
 from ingest.formats.collect import MOST_EVENTS, Collector, check_repeated, too_many_events
 from ingest.formats.facts import content_id, facts, no_answer, number_of, rest, short
 from ingest.formats.redact import without_secrets
-from ingest.jsonrecord import kind_of, list_of, object_of, parse_object, required_text, text_of
+from ingest.jsonrecord import kind_of, list_in, object_of, parse_object, required_text, text_in, text_of
 from ingest.times import read_epoch, read_time
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
@@ -126,7 +126,8 @@ class OpenFga:
 
 def _checks(line: dict[str, Any]) -> list[Any]:
     """What the line has decisions about; nothing for a call of another method."""
-    method = (text_of(line.get("grpc_method")) or "").rsplit("/", 1)[-1]
+    called = required_text(line, "grpc_method") if "grpc_service" in line else text_in(line, "grpc_method")
+    method = (called or "").rsplit("/", 1)[-1]
     if method not in ("Check", "BatchCheck"):
         return []
     asked = line.get("raw_request")
@@ -136,7 +137,7 @@ def _checks(line: dict[str, Any]) -> list[Any]:
         )
     if method == "Check":
         return [asked]
-    checks = list_of(asked.get("checks"))
+    checks = list_in(asked, "checks", "$.raw_request")
     if len(checks) > MOST_EVENTS:
         raise too_many_events(len(checks))
     check_repeated(asked.get("context"), len(checks))

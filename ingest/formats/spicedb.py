@@ -16,7 +16,17 @@ from ingest.formats.collect import MOST_EVENTS, Collector, too_many_events
 from ingest.formats.facts import content_id, facts, no_answer, number_of, rest
 from ingest.formats.redact import without_secrets
 from ingest.formats.shape import asked_of
-from ingest.jsonrecord import cut, kind_of, list_of, object_of, parse_object, required_text, text_of
+from ingest.jsonrecord import (
+    cut,
+    kind_of,
+    list_in,
+    object_in,
+    object_of,
+    parse_object,
+    required_text,
+    text_in,
+    text_of,
+)
 from ingest.times import read_time
 from ingest.traceparent import read_traceparent
 from schemas.errors import RecordError
@@ -53,7 +63,7 @@ class SpiceDb:
 
     def claims(self, headers: Headers) -> bool:
         """By the CloudEvent's type, which is the method called."""
-        return (attribute(headers, "type") or "").startswith("/authzed.api.")
+        return _called(headers) is not None
 
     def recognises(self, shape: Shape) -> bool:
         """By the service that was called, or by the type of the request."""
@@ -85,11 +95,17 @@ class SpiceDb:
         return found.finish()
 
 
+def _called(headers: Headers) -> str | None:
+    """The method that a CloudEvent's type names; None where it is another's event, in which a line came."""
+    kind = attribute(headers, "type")
+    return kind if kind is not None and kind.startswith("/authzed.api.") else None
+
+
 def _answered(line: dict[str, Any]) -> bool:
     """Whether a record has payloads: a line of the server's log mostly has none, or only one."""
     if "grpc.service" in line:
         return "grpc.request.content" in line and "grpc.response.content" in line
-    return True
+    return "level" not in line or "request" in line
 
 
 class _Call:
@@ -97,7 +113,10 @@ class _Call:
 
     def __init__(self, line: dict[str, Any], value: bytes, headers: Headers, mapping: Mapping) -> None:
         self._line, self._mapping = line, mapping
-        self._request = object_of(line.get("request", line.get("grpc.request.content")))
+        key = "request" if "request" in line else "grpc.request.content"
+        if line.get(key) is None:
+            raise RecordError("missing_field", "$.request is missing, which says what was asked")
+        self._request = object_in(line, key)
         # AuthZed's documentation shows the response within the request.
         told = line.get("response", line.get("grpc.response.content", self._request.get("response")))
         self._response = object_of(told)
@@ -119,14 +138,19 @@ class _Call:
 
     def checks(self, headers: Headers) -> list[tuple[object, dict[str, Any]]]:
         """What was asked, each with its answer; nothing for a call that checks no permission."""
-        said = text_of(self._request.get("@type")) or attribute(headers, "type")
-        said = said or text_of(self._line.get("grpc.method")) or ""
+        said = text_in(self._request, "@type", "$.request") or _called(headers)
+        said = said or text_in(self._line, "grpc.method")
+        if said is None:
+            raise RecordError(
+                "missing_field", "no method: neither a CloudEvent's type nor $.request.@type says it"
+            )
         method = said.rsplit("/", 1)[-1].rsplit(".", 1)[-1].removesuffix("Request")
         if method == _SINGLE:
             return [(self._request, self._response)]
         if method not in _BULK:
             return []
-        items, pairs = list_of(self._request.get("items")), list_of(self._response.get("pairs"))
+        items = list_in(self._request, "items", "$.request")
+        pairs = list_in(self._response, "pairs", "$.response")
         if len(items) > MOST_EVENTS:
             raise too_many_events(len(items))
         return [(item, object_of(pairs[n]) if n < len(pairs) else {}) for n, item in enumerate(items)]

@@ -120,7 +120,7 @@ MUTANTS = [
     Mutant("09", "coalesce(n.agent, m.agent, s.agent)", "s.agent", "09", "known by identity here and by name there"),
     Mutant("09", "nullif(tenant, '')) AS tenant_count", "tenant) AS tenant_count", "09", "a tenant that is not told"),
     Mutant("09", "environment_count > 1", "environment_count > 0", "09", "an environment that is not told"),
-    Mutant("09", "agent_count > 1 OR environment", "environment", "09", "two agents, one secret"),
+    Mutant("09", "(agent_count > 1 AND", "(false AND", "09", "two agents, one secret"),
     Mutant("09", "OR tenant_count > 1;", ";", "09", "one secret in two tenants"),
     Mutant("09", "'session', 'delegated'", "'session'", "09", "a token that was passed on"),
     Mutant("10", "d.decision = 'allow' AND", "", "10", "denied"),

@@ -13,7 +13,7 @@ import pytest
 from analytics import detect as module
 from analytics.detect import chosen_rules, detect
 from analytics.findings import finding_id
-from analytics.rule import rules
+from analytics.rule import RuleSet, rules
 from analytics.session import open_session
 from schemas.errors import LakeError, SettingsError
 from schemas.settings import Settings
@@ -217,7 +217,7 @@ def test_a_rule_that_fails_does_not_stop_the_others(
     broken = rules()["01"].model_copy(
         update={"id": "00", "name": "broken", "sql": "SELECT no_such_column FROM events"}
     )
-    monkeypatch.setattr(module, "rules", lambda: {"00": broken, "01": rules()["01"]})
+    monkeypatch.setattr(module, "load_rules", lambda _: RuleSet({"00": broken, "01": rules()["01"]}, {}))
     put(orchestration=[PAID])
     detection = detect(settings, closed=True)
     assert list(detection.failed) == ["00"]
@@ -236,7 +236,7 @@ def test_a_rule_that_gives_a_reason_without_a_title_fails_by_itself(
     put: Put, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wordless = rules()["01"].model_copy(update={"id": "00", "titles": {}})
-    monkeypatch.setattr(module, "rules", lambda: {"00": wordless, "01": rules()["01"]})
+    monkeypatch.setattr(module, "load_rules", lambda _: RuleSet({"00": wordless, "01": rules()["01"]}, {}))
     put(orchestration=[PAID])
     detection = detect(settings, closed=True)
     assert list(detection.failed) == ["00"]
@@ -248,7 +248,7 @@ def test_a_failing_rule_closes_nothing(put: Put, settings: Settings, monkeypatch
     put(orchestration=[PAID])
     detect(settings, only=FIRST, closed=True)
     broken = rules()["01"].model_copy(update={"sql": "SELECT no_such_column FROM events"})
-    monkeypatch.setattr(module, "rules", lambda: {"01": broken})
+    monkeypatch.setattr(module, "load_rules", lambda _: RuleSet({**rules(), "01": broken}, {}))
     assert detect(settings, closed=True).failed.keys() == {"01"}
     assert [row["status"] for row in history(settings)] == ["open"]
 

@@ -249,18 +249,18 @@ def test_what_a_row_leaves_out_has_a_default() -> None:
 def test_a_wrong_case_is_named_with_its_file(tmp_path: Path, old: str, new: str, message: str) -> None:
     with pytest.raises(RuleError) as caught:
         read(tmp_path, PLAIN.replace(old, new))
-    assert str(caught.value).startswith(f"{tmp_path / 'cases.toml'}: case 'plain': {message}")
+    assert str(caught.value).startswith(f"{tmp_path / 'cases.toml'}:2: case 'plain': {message}")
 
 
 def test_a_case_has_a_name_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(RuleError, match="case 'plain': there are two of that name"):
+    with pytest.raises(RuleError, match=r"cases\.toml:8: case 'plain': there are two of that name"):
         read(tmp_path, PLAIN + PLAIN)
 
 
 def test_a_file_that_is_missing_or_no_toml_is_named(tmp_path: Path) -> None:
     with pytest.raises(RuleError, match=r"cases\.toml: missing"):
         read_cases(tmp_path)
-    with pytest.raises(RuleError, match=r"cases\.toml: Expected"):
+    with pytest.raises(RuleError, match=r"cases\.toml:1: Expected"):
         read(tmp_path, "[[case")
 
 

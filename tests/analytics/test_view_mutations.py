@@ -95,6 +95,23 @@ VIEWS = [
            "BETWEEN h.handoff_time AND h.handoff_time + 2 * s.chain_window", "05",
            "a microsecond too long after the handoff"),
     Mutant("lineage_paths", "AND t.trace_tenant = g.trace_tenant", "", "05", "two tenants share a trace id"),
+    # What auditors read.
+    Mutant("handoff_paths", "NOT h.refused AND", "", "backing", "handed on, and refused"),
+    Mutant("handoff_paths", "w.depth < (SELECT", "w.depth <= (SELECT", "backing", "handed on seven times"),
+    Mutant("handoff_paths", "AND NOT list_contains(w.handoff_ids, s.event_id)", "", "backing", "handed around at once"),
+    Mutant("handoff_paths", "ORDER BY at_time, side,", "ORDER BY at_time, side DESC,", "backing",
+           "handed around at once"),
+    Mutant("handoff_paths", "CASE WHEN r.shared THEN coalesce(h.tenant_id, '') ELSE '' END", "''", "backing",
+           "handed on in the other tenant"),
+    Mutant("authority_trace", "CASE WHEN b.claimed THEN d.approver END", "d.approver", "backing",
+           "its parent was approved"),
+    Mutant("authority_trace", "WHEN b.own THEN {", "WHEN true THEN {", "backing", "its parent's credential"),
+    Mutant("authority_trace", "p.tenant = j.tenant AND", "", "backing", "an approval of the other tenant"),
+    Mutant("decision_uses", "WHERE b.claimed AND", "WHERE", "backing", "a decision that its heir lives on"),
+    Mutant("decision_uses", "b.executed AND", "", "backing", "a decision whose action was refused"),
+    Mutant("decision_uses", "coalesce(b.use_no, u.use_no) AS number", "u.use_no AS number", "backing",
+           "used once too often"),
+    Mutant("decision_uses", "n.kind <> 'other_agent'", "true", "backing", "used in another agent's name"),
     # Permissions.
     Mutant("privilege_usage", "b.verdict IN ('backed', 'stale')", "true", "backing",
            "used on another's decision"),
@@ -196,6 +213,115 @@ BACKING: dict[str, tuple[dict[str, list[dict[str, Any]]], str, Any]] = {
         {"decisions": [{"id": "d1", "at": 9, **PAY}, {"id": "d1", "at": 9, **PAY}]},
         "SELECT count(*) FROM decisions",
         1,
+    ),
+    "handed on, and refused": (
+        {
+            "orchestration": [
+                {"id": "h1", "at": 1, "agent": "a", "to": "clerk", "status": "rejected"},
+                {"id": "i1", "at": 5, **PAY},
+            ]
+        },
+        "SELECT path_agents FROM authority_trace",
+        ["clerk"],
+    ),
+    "handed on seven times": (
+        {
+            "orchestration": [
+                *({"id": f"h{n}", "at": n, "agent": f"a{n}", "to": f"a{n + 1}"} for n in range(7)),
+                {"id": "i1", "at": 9, **PAY, "agent": "a7"},
+            ]
+        },
+        "SELECT depth FROM authority_trace",
+        6,
+    ),
+    "handed around at once": (
+        {
+            "orchestration": [
+                {"id": "h1", "at": 1, "agent": "a", "to": "clerk"},
+                {"id": "h2", "at": 1, "agent": "clerk", "to": "a"},
+                {"id": "i1", "at": 1, **PAY},
+            ]
+        },
+        "SELECT depth FROM authority_trace",
+        2,
+    ),
+    "handed on in the other tenant": (
+        {
+            "orchestration": [
+                {"id": "h0", "at": 0, "agent": "b", "to": "clerk"},
+                {"id": "h1", "at": 1, "agent": "a", "to": "clerk", "tenant": "t2"},
+                {"id": "i1", "at": 5, **PAY},
+            ]
+        },
+        "SELECT path_agents FROM authority_trace",
+        ["b", "clerk"],
+    ),
+    "its parent was approved": (
+        {
+            "orchestration": [
+                {"id": "h1", "at": 2, "agent": "a", "to": "clerk"},
+                {"id": "i1", "at": 5, **PAY},
+            ],
+            "decisions": [{"id": "d1", "at": 1, **READ, "agent": "a", "approver": "ann"}],
+        },
+        "SELECT approvers FROM authority_trace",
+        [],
+    ),
+    "its parent's credential": (
+        {
+            "orchestration": [
+                {"id": "h1", "at": 2, "agent": "a", "to": "clerk"},
+                {"id": "i1", "at": 5, **PAY},
+            ],
+            "decisions": [{"id": "d1", "at": 1, **READ, "agent": "a", "credential_id": "c"}],
+        },
+        "SELECT credential_id FROM authority_trace",
+        None,
+    ),
+    "an approval of the other tenant": (
+        {
+            "orchestration": [{"id": "i1", "at": 5, **PAY, "approval_id": "ap"}],
+            "identity": [
+                {"event_type": "approval", "at": 1, "approval_id": "ap", "approver": "ann", "tenant": "t2"}
+            ],
+        },
+        "SELECT approvers FROM authority_trace",
+        [],
+    ),
+    "a decision that its heir lives on": (
+        {
+            "orchestration": [
+                {"id": "h1", "at": 2, "agent": "a", "to": "clerk"},
+                {"id": "i1", "at": 5, **PAY},
+            ],
+            "decisions": [{"id": "d1", "at": 1, **READ, "agent": "a"}],
+        },
+        "SELECT used FROM decision_uses",
+        False,
+    ),
+    "a decision whose action was refused": (
+        {
+            "orchestration": [{"id": "i1", "at": 5, **PAY, "status": "rejected"}],
+            "decisions": [{"id": "d1", "at": 4, **PAY, "decision": "deny"}],
+        },
+        "SELECT used FROM decision_uses",
+        False,
+    ),
+    "used once too often": (
+        {
+            "orchestration": [{"id": f"i{n}", "at": 5 + n, **PAY, "decision_id": "d1"} for n in range(2)],
+            "decisions": [{"id": "d1", "at": 4, **PAY, "max_uses": 1}],
+        },
+        "SELECT within_max_uses FROM decision_uses WHERE event_id = 'i1'",
+        False,
+    ),
+    "used in another agent's name": (
+        {
+            "orchestration": [{"id": "i1", "at": 5, "until": 8, **PAY}],
+            "decisions": [{"id": "d1", "at": 6, **PAY, "agent": "service"}],
+        },
+        "SELECT same_agent FROM decision_uses",
+        False,
     ),
     "used on another's decision": (
         {

@@ -382,7 +382,10 @@ def a_world(seed: int) -> dict[str, list[Row]]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_neither_order_nor_repeats_change_what_a_view_says(bench: Bench, seed: int) -> None:
-    shown = ("action_backing", "handoff_backing", "ancestors", "lineage_paths", "privilege_usage", "traces")
+    shown = (
+        "action_backing", "handoff_backing", "ancestors", "lineage_paths", "privilege_usage", "traces",
+        "authority_trace", "decision_uses",
+    )  # fmt: skip
 
     def look(tables: dict[str, Any]) -> dict[str, list[str]]:
         session = bench.session(tables)

@@ -18,6 +18,8 @@ import pytest
 from analytics.ask import ask
 from analytics.rule import parameters, rules
 from analytics.session import open_session
+from analytics.suppressions import read_suppressions
+from analytics.tool_catalogue import ToolCatalogue, problems
 from analytics.views import views
 from counterfoil.main import COMMANDS, group
 from ingest.decode import Decoder
@@ -146,7 +148,7 @@ def test_every_query_that_is_shown_runs(tmp_path: Path) -> None:
 
 def test_every_setting_that_is_shown_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shown = blocks("toml")
+    shown = [b for b in blocks("toml") if b.page.name != "catalogue.md" and "[[suppression]]" not in b.text]
     assert len(shown) >= 5
 
     for block in shown:
@@ -156,6 +158,22 @@ def test_every_setting_that_is_shown_loads(tmp_path: Path, monkeypatch: pytest.M
         parameters(settings)
         Decoder(settings)
         assert tomllib.loads(block.text), f"{block}"
+
+
+def test_the_suppressions_that_are_shown_are_such(tmp_path: Path) -> None:
+    shown = [block for block in blocks("toml") if "[[suppression]]" in block.text]
+    assert shown
+    for block in shown:
+        file = tmp_path / "suppressions.toml"
+        file.write_text(block.text, encoding="utf-8")
+        assert read_suppressions([file], rules()), f"{block}"
+
+
+def test_the_catalogue_that_is_shown_is_one() -> None:
+    shown = [block for block in blocks("toml") if block.page.name == "catalogue.md"]
+    assert [problem for block in shown for problem in problems(block.text, str(block))] == []
+    # Each part of a catalogue is in the example.
+    assert {key for block in shown for key in tomllib.loads(block.text)} == ToolCatalogue.model_fields.keys()
 
 
 def test_every_setting_that_is_named_exists() -> None:

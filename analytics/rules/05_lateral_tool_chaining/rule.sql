@@ -40,7 +40,12 @@ chains AS (
     JOIN steps AS s ON s.trace_id = w.trace_id AND s.event_id = w.step_id
     JOIN ends AS e ON e.trace_id = w.trace_id AND e.event_id = w.end_id
     CROSS JOIN params AS p
-    WHERE w.hops > 0 AND w.crossed AND e.sensitivity - s.sensitivity >= p.sensitivity_rise
+    WHERE w.hops > 0 AND w.crossed
+        AND NOT EXISTS (
+            SELECT 1 FROM catalogue_chains AS c
+            WHERE c.from_tool = s.tool_name AND c.to_tool = e.tool_name AND coalesce(e.event_time < c.until_time, true)
+        )
+        AND e.sensitivity - s.sensitivity >= p.sensitivity_rise
     QUALIFY row_number() OVER (
         PARTITION BY w.trace_id, w.end_id ORDER BY w.proved DESC, s.sensitivity, w.hops, s.event_time, s.event_id
     ) = 1

@@ -17,6 +17,9 @@ sinks AS (
     WHERE list_contains(s.labels, 'public_sink') AND s.verdict <> 'unknown'
         AND ((s.approval_id IS NULL AND s.approver IS NULL) OR s.verdict = 'approval_reused')
         AND coalesce(p.complete_until, w.complete_until) >= s.end_time + p.settle
+        AND NOT EXISTS (
+            SELECT 1 FROM catalogue_destinations AS c WHERE regexp_matches(e.destination, c.expression)
+        )
 ),
 
 walk AS (
@@ -46,7 +49,7 @@ handed AS (
 -- the work was handed on.
 taken AS (
     SELECT
-        k.trace_id, k.tenant, k.event_id AS sink_id, t.event_id, t.agent, t.event_time,
+        k.trace_id, k.tenant, k.event_id AS sink_id, t.event_id, t.agent, t.event_time, t.tool_name,
         list_contains(t.labels, 'untrusted_content') AS untrusted, list_contains(t.labels, 'private_data') AS private,
         v.step_id IS NOT NULL AS proved
     FROM sinks AS k
@@ -73,6 +76,18 @@ flows AS (
     HAVING bool_or(untrusted) AND bool_or(private)
 ),
 
+-- Sinks before which nothing was taken in but by the tools of one approved chain.
+chained AS (
+    SELECT t.trace_id, t.tenant, t.sink_id, c.chain_no
+    FROM taken AS t
+    JOIN sinks AS k ON k.trace_id = t.trace_id AND k.tenant = t.tenant AND k.event_id = t.sink_id
+    JOIN (SELECT DISTINCT chain_no, to_tool, until_time FROM catalogue_chains) AS c
+        ON c.to_tool = k.tool_name AND coalesce(k.event_time < c.until_time, true)
+    LEFT JOIN catalogue_chains AS b ON b.chain_no = c.chain_no AND b.from_tool = t.tool_name
+    GROUP BY t.trace_id, t.tenant, t.sink_id, c.chain_no
+    HAVING count(*) = count(b.from_tool)
+),
+
 approved AS (
     SELECT DISTINCT
         coalesce(tenant_id, '') AS tenant, coalesce(agent_name, agent_id, principal_id) AS agent, action,
@@ -92,6 +107,8 @@ open_flows AS (
         WHERE a.tenant = k.tenant AND a.agent = k.agent AND a.action = k.action
             AND (a.resource IS NULL OR a.resource = k.resource_id OR (a.pattern AND starts_with(k.resource_id, a.resource)))
             AND a.event_time >= greatest(f.untrusted.at, f.private.at) AND a.event_time <= k.event_time
+    ) AND NOT EXISTS (
+        SELECT 1 FROM chained AS c WHERE c.trace_id = k.trace_id AND c.tenant = k.tenant AND c.sink_id = k.event_id
     )
 )
 

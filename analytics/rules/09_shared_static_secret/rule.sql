@@ -28,6 +28,18 @@ holders AS (
     GROUP BY ALL
 ),
 
+-- Fingerprints that nobody but a declared broker and those it acts for was seen with; the broker itself among them, unless
+-- it is declared with this very credential.
+brokered AS (
+    SELECT h.credential_fingerprint, c.broker_no
+    FROM (SELECT DISTINCT credential_fingerprint, agent FROM holders) AS h
+    CROSS JOIN (SELECT DISTINCT broker_no, broker, credential_fingerprint FROM catalogue_brokers) AS c
+    LEFT JOIN catalogue_brokers AS m ON m.broker_no = c.broker_no AND m.agent = h.agent
+    WHERE coalesce(c.credential_fingerprint = h.credential_fingerprint, true)
+    GROUP BY h.credential_fingerprint, c.broker_no
+    HAVING count(*) = count(m.agent) AND (bool_or(h.agent = c.broker) OR max(c.credential_fingerprint) IS NOT NULL)
+),
+
 shared AS (
     SELECT
         credential_fingerprint,
@@ -70,4 +82,5 @@ SELECT
     first_time AS first_seen_time,
     last_time AS last_seen_time
 FROM shared
-WHERE agent_count > 1 OR environment_count > 1 OR tenant_count > 1;
+WHERE (agent_count > 1 AND credential_fingerprint NOT IN (SELECT credential_fingerprint FROM brokered))
+    OR environment_count > 1 OR tenant_count > 1;

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import copy
 import hashlib
 import json
-import random
 from typing import Any
 
 import pytest
@@ -222,21 +220,3 @@ def test_the_type_can_name_the_format(row: Any, letter: Any, data: Any) -> None:
     settings = {"formats_by_type": {"com.acme.authz": "opa"}}
     assert letter(kind, stream="authorization", ingest=settings)["source_format"] == "opa"
     assert letter(event(cedar, type="counterfoil.opa"))["source_format"] == "opa"
-
-
-@pytest.mark.parametrize("headers", [(), STRUCTURED, BATCH], ids=["none", "structured", "batch"])
-def test_any_wrong_part_is_accounted_for(decode: Any, headers: Any) -> None:
-    rng = random.Random(f"cloudevents {headers}")
-    parts: list[Any] = [None, 7, "", "{}", [], {}, "1.0", TOOL_CALL, DECISION, "é", True, "x" * 999]
-    values = []
-    for _ in range(300):
-        value = copy.deepcopy(event(TOOL_CALL, traceparent=TRACEPARENT, authid="a"))
-        for _ in range(rng.randint(1, 3)):
-            value[rng.choice([*value, "data_base64", "datacontenttype"])] = rng.choice(parts)
-        values.append([value, value] if headers == BATCH and rng.random() < 0.8 else value)
-    decoding = decode(*values, headers=headers)
-    assert "reader_failed" not in decoding.reasons
-    seen = {place for table in decoding.tables.values() for place in table["source_offset"].to_pylist()}
-    assert len(seen) + decoding.skipped.total() == len(values)
-    for table in decoding.tables.values():
-        table.validate(full=True)

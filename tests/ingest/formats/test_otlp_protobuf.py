@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -157,28 +156,3 @@ def any_value(of: Any) -> Any:
     else:
         value.string_value = of
     return value
-
-
-@pytest.mark.parametrize("said", [True, False], ids=["format said", "format recognised"])
-def test_broken_bytes_are_accounted_for(decode: Any, messages: list[bytes], said: bool) -> None:
-    rng = random.Random(f"protobuf {said}")
-    values = []
-    for _ in range(600):
-        value = bytearray(rng.choice(messages[1:]))
-        for _ in range(rng.randint(1, 6)):
-            place = rng.randrange(len(value))
-            what = rng.random()
-            if what < 0.6:
-                value[place] = rng.randrange(256)
-            elif what < 0.8:
-                del value[place : place + rng.randint(1, 40)]
-            else:
-                value[place:place] = rng.randbytes(rng.randint(1, 20))
-        values.append(bytes(value))
-    decoding = decode(*values, **(SAID if said else {}))
-    assert "reader_failed" not in decoding.reasons
-    seen = {place for table in decoding.tables.values() for place in table["source_offset"].to_pylist()}
-    assert len(seen) + decoding.skipped.total() == len(values)
-    for table in decoding.tables.values():
-        table.validate(full=True)
-        table.to_pylist()

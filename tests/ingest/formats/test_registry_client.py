@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import ssl
 from typing import TYPE_CHECKING, Any
 
@@ -279,11 +278,3 @@ def test_without_the_extra_it_says_how_to_get_it(decode: Any, monkeypatch: pytes
     monkeypatch.setattr(frame, "find_spec", lambda _: None)
     with pytest.raises(SettingsError, match=r"pip install 'counterfoil\[registry\]'"):
         decode(EVENT, registry={"url": "http://localhost:9"})
-
-
-def test_whatever_follows_the_head_is_accounted_for(decode: Any, registry: StandIn) -> None:
-    rng = random.Random("frames")
-    values = [framed(rng.choice([7, 7, 8]), rng.randbytes(rng.randrange(20))) for _ in range(500)]
-    decoding = decode(*values, registry={"url": registry.url})
-    assert decoding.rows + decoding.dead + decoding.skipped.total() == len(values)
-    assert "reader_failed" not in decoding.reasons
