@@ -29,8 +29,9 @@ demo: setup-runtime ## ingest the sample data, detect, print the findings, open 
 test: lint ## run the checks of `make lint`, then all tests (JOBS=3 at a time; ARGS="..." goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-test-long: setup ## the tests that take minutes, or whose real part does: every case in every way, OPA built from source
+test-long: setup ## what takes minutes: OPA built from source, many more examples of hostile records
 	@$(BIN)/python -m pytest -m long $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py $(ARGS)
 
 lint: setup ## check style, formatting and types
 	@$(BIN)/ruff check .

@@ -17,11 +17,14 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import streamlit as st
 
+from analytics.rule import Rule, load_rules
 from analytics.session import Session, start_session
 from schemas.errors import QueryError
 from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
 _SQL = Path(__file__).parent / "sql"
@@ -53,6 +56,12 @@ class Shown:
 def settings() -> Settings:
     """The settings, read once; SettingsError for what is wrong."""
     return load_settings()
+
+
+@st.cache_resource(show_spinner=False)
+def known_rules() -> Mapping[str, Rule]:
+    """The rules that ship and the deployment's own, by id."""
+    return load_rules(settings().rules_folder).rules
 
 
 @st.cache_resource(ttl=10, max_entries=1, show_spinner=False)

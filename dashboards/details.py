@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from analytics.rule import frameworks, rules
+from analytics.rule import frameworks
 from dashboards import data
 from dashboards.charts.sequence import LABELS, mark_of
 from dashboards.facts import compare, gap_in_words
@@ -180,7 +180,7 @@ def show_handoff(handoff: Mapping[str, Any]) -> None:
 
 
 def _next_steps(finding: Mapping[str, Any]) -> None:
-    rule = rules().get(finding["rule_id"])
+    rule = data.known_rules().get(finding["rule_id"])
     if rule is None:
         return
     with st.expander("What to do next", icon=":material/checklist:"):
@@ -195,7 +195,7 @@ def show_findings_of(event_id: str) -> None:
     """Links to the findings that rest on an event."""
     for finding in data.rows_of("findings_of_event", event_id=event_id):
         level = finding["level"] if finding["level"] in LEVEL_MARKS else "informational"
-        rule = rules().get(finding["rule_id"])
+        rule = data.known_rules().get(finding["rule_id"])
         if rule is not None:
             st.page_link(
                 FINDINGS_PAGE,
@@ -232,7 +232,7 @@ def show_raw(event_ids: Sequence[str], decision_ids: Sequence[str], key: str) ->
 
 def _identities(finding: Mapping[str, Any]) -> None:
     with st.expander("Ids, frameworks and history", icon=":material/fingerprint:"):
-        rule = rules().get(finding["rule_id"])
+        rule = data.known_rules().get(finding["rule_id"])
         st.caption("Finding, trace, events, decisions")
         ids = [
             f"finding   {finding['finding_id']}",

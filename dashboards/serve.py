@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _APP = Path(__file__).parent / "app.py"
 # What the pages read of the settings. The rest, such as the broker's password, stays here.
-_SECTIONS = ("lake", "correlate", "rules", "dashboard")
+_SECTIONS = ("lake", "correlate", "rules", "rules_folder", "catalogue", "dashboard")
 _START_SECONDS = 60.0
 
 _OPTIONS = {
@@ -160,13 +160,18 @@ def _environment(settings: Settings) -> dict[str, str]:
     }
     sections = settings.model_dump(mode="python", include=set(_SECTIONS))
     for section, values in sections.items():
-        kept[f"COUNTERFOIL_{section.upper()}"] = json.dumps(values, default=_plain)
+        if isinstance(values, Path):
+            kept[f"COUNTERFOIL_{section.upper()}"] = str(values.resolve())
+        elif values is not None:
+            kept[f"COUNTERFOIL_{section.upper()}"] = json.dumps(values, default=_plain)
     paths = [str(_APP.parents[1]), kept.get("PYTHONPATH", "")]
     kept["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     return kept
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value.resolve())
     return value.total_seconds() if isinstance(value, timedelta) else str(value)
 
 

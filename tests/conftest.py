@@ -15,12 +15,12 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
 
-# The same examples on every run, few in the suite and fifty times as many with `--hypothesis-profile=long`.
+# The same examples on every run, few in the suite and twenty times as many with `--hypothesis-profile=long`.
 settings.register_profile(
     "suite", max_examples=6, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )  # fmt: skip
-settings.register_profile("long", settings.get_profile("suite"), max_examples=300)
+settings.register_profile("long", settings.get_profile("suite"), max_examples=120)
 settings.load_profile("suite")
 
 pytest_plugins = ["tests.broker.fixtures", "tests.browser"]

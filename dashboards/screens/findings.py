@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
-from analytics.rule import rules
 from dashboards import data
 from dashboards.details import show_finding
 from dashboards.export import to_csv
@@ -52,7 +51,7 @@ def main() -> None:
 
 def _filters(choices: dict[str, Any]) -> dict[str, Any]:
     """The filters above the queue; they stand in the page's address, so that a link shows the same rows."""
-    known = rules()
+    known = data.known_rules()
     usual = _usual_window(choices["last_time"])
     row = st.columns([2, 1.5, 1.5, 1.5, 1.4, 1.4])
     row[0].multiselect(

@@ -75,9 +75,11 @@ def test_a_port_that_is_taken_is_an_error_that_names_the_setting() -> None:
 
 
 def test_the_settings_in_force_reach_the_pages_and_the_brokers_password_does_not(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     given = load_settings(
+        rules_folder=[tmp_path / "rules"],
+        catalogue=tmp_path / "catalogue.toml",
         lake={"url": "some-lake"},
         kafka={"username": "soc", "password": "hunter2"},
         correlate={"skew": "7s", "settle": "1h"},
@@ -99,3 +101,4 @@ def test_the_settings_in_force_reach_the_pages_and_the_brokers_password_does_not
         given.rules,
         given.dashboard,
     )
+    assert (seen.rules_folder, seen.catalogue) == (given.rules_folder, given.catalogue)
