@@ -26,7 +26,7 @@ setup-runtime: $(VENV)/.runtime ## install Counterfoil with what it needs to run
 demo: setup-runtime ## ingest the sample data, detect, print the findings, open the dashboard (DEMO_DASHBOARD=0: without)
 	@DEMO_DASHBOARD=$(DEMO_DASHBOARD) $(BIN)/counterfoil demo
 
-test: lint ## run the checks of `make lint`, then all tests (JOBS=3 at a time; ARGS="..." goes to pytest)
+test: setup ## run all tests (JOBS=3 at a time; ARGS="..." goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 test-long: setup ## what takes minutes: OPA built from source, many more examples of hostile records

@@ -38,15 +38,15 @@ def peak(bootstrap: str, part: str) -> dict[str, Any]:
 
 def test_a_backlog_is_read_within_it(private_broker: StartBroker) -> None:
     broker = private_broker(kind="kafka")
-    fill_backlog(broker, 120_000, partitions=4, compression="lz4")
+    fill_backlog(broker, 80_000, partitions=4, compression="lz4")
     figures = peak(broker.bootstrap, "backlog")
-    assert figures["records"] == 120_000
+    assert figures["records"] == 80_000
     assert figures["peak_gib"] < BOUND_GIB
 
 
 def test_records_of_20_mb_are_dead_letters_within_it(private_broker: StartBroker) -> None:
     broker = private_broker(kind="kafka")
-    fill_large(broker, 6)
+    fill_large(broker, 4)
     figures = peak(broker.bootstrap, "large")
-    assert (figures["records"], figures["dead"]) == (12, {"too_large": 6})
+    assert (figures["records"], figures["dead"]) == (8, {"too_large": 4})
     assert figures["peak_gib"] < BOUND_GIB
