@@ -128,7 +128,8 @@ def _sequence(trace_id: str, layout: Layout, steps: list[dict[str, Any]]) -> str
     clicked = event["selection"].get(SELECTION) or []
     chosen = clicked[0].get("event_id") if clicked else None
     if chosen in known:
-        if named != chosen:
+        # What the chart selects by itself when it opens is no click: an address on its way here is not overwritten.
+        if named != chosen and not (named is None and chosen == first):
             st.session_state[_SEEN] = (trace_id, chosen)
             st.query_params.from_dict({"trace": trace_id, "step": str(chosen)})
         return str(chosen)
