@@ -14,7 +14,7 @@ export GLIBC_TUNABLES ?= glibc.malloc.tcache_count=2000
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-runtime demo test test-long lint format bench chaos evaluate clean
+.PHONY: help setup setup-runtime demo test test-long lint format bench chaos screenshots evaluate clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
@@ -29,8 +29,8 @@ demo: setup-runtime ## ingest the sample data, detect, print the findings, open 
 test: setup ## run all tests (JOBS=3 at a time; ARGS="..." goes to pytest)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
-test-long: setup ## what takes minutes: OPA built from source, many more examples of hostile records
-	@$(BIN)/python -m pytest -m long $(ARGS)
+test-long: setup ## what takes minutes: every combination, OPA built from source, many more hostile records
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long $(ARGS)
 	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py $(ARGS)
 
 lint: setup ## check style, formatting and types
@@ -48,6 +48,9 @@ bench: setup ## run the benchmarks one after another (minutes each)
 
 chaos: setup ## a fault run: kills, restarts, full disks, power cuts, clock jumps (CHAOS_SECONDS=240, CHAOS_SEED=n)
 	@$(BIN)/python -m tests.chaos --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
+
+screenshots: setup ## pictures of every page of the dashboard, light and dark, wide and narrow, in screenshots/
+	@$(BIN)/python -m tests.dashboards.screenshots $(ARGS)
 
 evaluate: setup-runtime ## compare the findings with an answer key: make evaluate SET=FOLDER [FORMAT=json]
 	@test -n "$(SET)" || { echo "evaluate: name a folder of events and labels: make evaluate SET=FOLDER" >&2; exit 2; }

@@ -1,4 +1,10 @@
-"""A detection run: every rule over one snapshot; what changed is appended to the history of findings."""
+"""A detection run: what changed is judged by every rule, and how the findings changed is appended to their history.
+
+The work of a run follows what is new. A rule goes on from where its last run ended: over the rows that came since,
+those that time has made ripe, and all that these can be joined with (`analytics.reach`). Its first run, and one on
+another basis (another version of the rule, other settings), is over the whole lake, and so is every run of a rule of
+that reach.
+"""
 
 from __future__ import annotations
 
@@ -11,35 +17,46 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-import pyarrow as pa
 
-from analytics.findings import STATE_COLUMNS, to_findings
+from analytics.findings import to_findings
+from analytics.history import Judged, findings_on_record, hidden_by, on_record, open_findings, record
+from analytics.reach.narrow import NARROWED, complete_until, judged, judged_on_record, narrow, widen_again
 from analytics.rule import Rule, line_of_query, load_rules, rule_parameters
-from analytics.scopes import in_force, is_on, parameter_sets, parameters_for
+from analytics.run_record import (
+    Standing,
+    append_runs,
+    basis_of,
+    input_versions,
+    last_standings,
+    longest_wait,
+)
+from analytics.scopes import is_on, parameter_sets, parameters_for
 from analytics.session import start_session
-from analytics.suppressions import Suppression, read_suppressions, suppression_of
+from analytics.suppressions import read_suppressions
 from lake.store import open_configured
-from schemas.errors import CommitConflict, RuleError, SettingsError
-from schemas.findings import FINDINGS, LEVELS, RUNS
+from schemas.errors import RuleError, SettingsError
+from schemas.findings import LEVELS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from analytics.rule import RuleSet
     from analytics.session import Session
+    from analytics.suppressions import Suppression
     from lake.store import Lake
-    from schemas.rule_settings import RuleOverride
     from schemas.settings import Settings
 
 _LOG = logging.getLogger(__name__)
-_ATTEMPTS = 5
+# Under so many rows in the lake, finding out what is new costs more than judging them all.
+_FEW_ROWS = 500_000
 
 
 @dataclass
 class Detection:
     """What a run found: every finding that holds, what was written, and the rules that failed.
 
-    `suppressed` has the ids of the findings that hold and are suppressed, each with what suppresses it.
+    `suppressed` has the ids of the findings that hold and are suppressed, each with what suppresses it. `rows` says how
+    many rows of the inputs each rule read, `reach` how far it looked; a rule for which nothing was new is in neither.
     """
 
     run_id: str
@@ -48,6 +65,8 @@ class Detection:
     written: int = 0
     closed: int = 0
     failed: dict[str, str] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    reach: dict[str, str] = field(default_factory=dict)
 
 
 def chosen_rules(settings: Settings, only: Iterable[str] = ()) -> list[Rule]:
@@ -72,11 +91,16 @@ def detect(
     only: Iterable[str] = (),
     closed: bool = False,
     dry_run: bool = False,
+    whole: bool = False,
+    as_of: datetime | None = None,
+    changes_only: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> Detection:
-    """Run the rules over the newest snapshot and write what changed; with `dry_run` nothing is written.
+    """Run the rules over what is new in the lake and write what changed; with `dry_run` nothing is written.
 
     `closed` says that no more will come on the streams, so that absence is judged without waiting for the watermark.
+    `whole` judges everything anew. `as_of` judges the lake as it was at that moment, for a run that was missed.
+    With `changes_only` the findings that were not judged again are not told, which spares reading them.
     A rule that fails does not stop the others. Running again over the same lake writes nothing.
     """
     names = list(only)
@@ -84,19 +108,26 @@ def detect(
     chosen = _chosen(known, settings, names)
     suppressions = read_suppressions(settings.suppressions, {*known.rules, *known.broken})
     lake = open_configured(settings.lake, read_only=dry_run)
-    session = start_session(settings, closed=closed, known=known)
-    detection = Detection(run_id=uuid.uuid4().hex)
+    session = start_session(settings, closed=closed, known=known, snapshot=lake.snapshot(as_of))
     try:
+        run = _Run(
+            settings,
+            known,
+            suppressions,
+            lake,
+            session,
+            as_of or datetime.now(UTC),
+            dry_run=dry_run,
+            changes_only=changes_only,
+        )
         for rule_id, error in known.broken.items():
             if rule_id in names or not names:
-                _note_broken(rule_id, error, session, lake, detection, dry_run=dry_run)
-        for rule in chosen:
-            report(f"rule {rule.id} {rule.name}")
-            _run_rule(rule, suppressions, session, lake, settings, detection, dry_run=dry_run)
+                run.fail(rule_id, "unknown", error)
+        run.judge(chosen, report, whole=whole)
     finally:
         session.close()
-    detection.findings.sort(key=_severest_first)
-    return detection
+    run.detection.findings.sort(key=_severest_first)
+    return run.detection
 
 
 def evaluate_rule(rule: Rule, session: Session, settings: Settings) -> dict[str, dict[str, Any]]:
@@ -128,180 +159,179 @@ def _place(rule: Rule, session: Session) -> str:
     return ""
 
 
-def _run_rule(
-    rule: Rule,
-    suppressions: Sequence[Suppression],
-    session: Session,
-    lake: Lake,
-    settings: Settings,
-    detection: Detection,
-    *,
-    dry_run: bool,
-) -> None:
-    start, clock = datetime.now(UTC), time.perf_counter()
-    written = held = 0
-    error: str | None = None
-    try:
-        found = evaluate_rule(rule, session, settings)
-        held = len(found)
-        detection.findings += found.values()
-        hidden = _hidden(found, suppressions)
-        detection.suppressed |= hidden
-        if not dry_run:
-            written, gone = _record(rule, found, hidden, session, lake, settings, detection.run_id)
-            detection.written += written
-            detection.closed += gone
-    except RuleError as failure:
-        error = str(failure)
-        detection.failed[rule.id] = error
-        _LOG.error("rule failed", extra={"rule": rule.id, "error": error})
-    if not dry_run and (written or error):
-        run = {
-            "run_id": f"{detection.run_id}-{rule.id}",
-            "rule_id": rule.id,
-            "rule_version": rule.version,
-            "start_time": start,
-            "duration_ms": (time.perf_counter() - clock) * 1000,
-            "input_versions": json.dumps(session.snapshot.versions, sort_keys=True),
-            "findings": held,
-            "written": written,
-            "outcome": "failed" if error else "ok",
-            "error": error,
-            "event_date": start.date(),
-        }
-        lake.append(RUNS, pa.Table.from_pylist([run], schema=RUNS.schema))
+class _Run:
+    """One run of some rules over one snapshot, and what it leaves on record."""
 
+    def __init__(
+        self,
+        settings: Settings,
+        known: RuleSet,
+        suppressions: list[Suppression],
+        lake: Lake,
+        session: Session,
+        window_end: datetime,
+        *,
+        dry_run: bool,
+        changes_only: bool,
+    ) -> None:
+        self._changes_only = changes_only
+        self._settings = settings
+        self._known = known
+        self._suppressions = suppressions
+        self._lake = lake
+        self._session = session
+        self._window_end = window_end
+        self._dry_run = dry_run
+        self._versions = input_versions(session.snapshot)
+        self._rows: list[dict[str, Any]] = []
+        self.detection = Detection(run_id=uuid.uuid4().hex)
 
-def _note_broken(
-    rule_id: str, error: str, session: Session, lake: Lake, detection: Detection, *, dry_run: bool
-) -> None:
-    detection.failed[rule_id] = error
-    _LOG.error("rule failed", extra={"rule": rule_id, "error": error})
-    if not dry_run:
-        now = datetime.now(UTC)
-        run = {
-            "run_id": f"{detection.run_id}-{rule_id}",
-            "rule_id": rule_id,
-            "rule_version": "unknown",
-            "start_time": now,
-            "duration_ms": 0.0,
-            "input_versions": json.dumps(session.snapshot.versions, sort_keys=True),
-            "findings": 0,
-            "written": 0,
-            "outcome": "failed",
-            "error": error,
-            "event_date": now.date(),
-        }
-        lake.append(RUNS, pa.Table.from_pylist([run], schema=RUNS.schema))
+    def judge(self, rules: list[Rule], report: Callable[[str], None], *, whole: bool) -> None:
+        """Run the rules, those that go on from the same place together, and write what they change."""
+        groups: dict[tuple[str, str], list[tuple[Rule, Standing, str]]] = {}
+        standings = last_standings(self._session)
+        self._complete = complete_until(self._session)
+        few = self._rows_of_all() < _FEW_ROWS
+        for rule in rules:
+            basis = basis_of(rule, self._settings, self._session, self._known)
+            standing = standings.get(rule.id, Standing())
+            anew = whole or few or standing.window_end is None or standing.basis != basis
+            reach: str = "whole" if anew else rule.reach
+            if not whole and standing.basis == basis and self._is_the_same(standing):
+                self._stand(rule)
+                continue
+            groups.setdefault((reach, standing.key() if reach != "whole" else ""), []).append(
+                (rule, standing, basis)
+            )
+        for (reach, _), group in sorted(groups.items(), key=lambda item: item[0][0] != "whole"):
+            self._judge_group(group, reach, report)
+        append_runs(self._lake, self._rows)
 
+    def fail(self, rule_id: str, version: str, error: str) -> None:
+        """Note that a rule failed."""
+        self.detection.failed[rule_id] = error
+        _LOG.error("rule failed", extra={"rule": rule_id, "error": error})
+        self._note(rule_id, version, datetime.now(UTC), 0.0, outcome="failed", error=error)
 
-def _record(
-    rule: Rule,
-    found: Mapping[str, dict[str, Any]],
-    hidden: Mapping[str, str],
-    session: Session,
-    lake: Lake,
-    settings: Settings,
-    run_id: str,
-) -> tuple[int, int]:
-    """Append the states that differ from the newest on record; how many, and how many of them closed a finding.
+    def _rows_of_all(self) -> int:
+        return sum(self._session.snapshot.rows(name) or 0 for name in NARROWED)
 
-    The number of states on record is kept as a position of the table, so that of two overlapping runs the second is
-    refused and looks again at what the first wrote.
-    """
-    source = f"detect-{rule.id}"
-    current = _current(rule, session)
-    for attempt in range(_ATTEMPTS):
-        recorded = lake.position(FINDINGS, source)
-        if attempt or recorded != _states_seen(rule, session):
-            fresh = start_session(settings)
+    def _is_the_same(self, standing: Standing) -> bool:
+        return dict(standing.versions) == self._versions and dict(standing.complete_until) == self._complete
+
+    def _stand(self, rule: Rule) -> None:
+        """Nothing is new for the rule; only its suppressions may have changed."""
+        current = on_record(self._session, rule.id, (), set(), suppressed=bool(self._suppressions))
+        one = Judged(rule, {}, current, scope=set())
+        self._write([one])
+        self._tell(one)
+
+    def _judge_group(
+        self, group: list[tuple[Rule, Standing, str]], reach: str, report: Callable[[str], None]
+    ) -> None:
+        start, clock = datetime.now(UTC), time.perf_counter()
+        rows = None
+        if reach != "whole":
+            report(f"what is new, for {len(group)} rules")
+            wait = max(longest_wait(rule, self._settings) for rule, _, _ in group)
+            standing = group[0][1]
+            rows = narrow(
+                self._session,
+                self._lake,
+                reach,
+                standing.versions,
+                standing.complete_until,
+                settle=self._settings.correlate.settle,
+                wait=wait,
+                lookback=self._settings.correlate.lookback,
+            )
+        narrowed = rows is not None
+        if rows is None:
+            reach, rows = "whole", self._rows_of_all()
+        done: list[tuple[Judged, Standing, str, float]] = []
+        shared = (time.perf_counter() - clock) / len(group)
+        for rule, standing, basis in group:
+            report(f"rule {rule.id} {rule.name}")
+            clock = time.perf_counter()
             try:
-                recorded, current = lake.position(FINDINGS, source), _current(rule, fresh)
-            finally:
-                fresh.close()
-        states, gone = _changes(rule, found, hidden, current, run_id, settings.rules.get(rule.id))
-        if not states:
-            return 0, 0
-        rows = pa.Table.from_pylist(states, schema=FINDINGS.schema)
-        start = -1 if recorded is None else recorded
-        try:
-            lake.append(FINDINGS, rows, positions={source: (start, max(start, 0) + len(states))})
-        except CommitConflict:
-            continue
-        return len(states), gone
-    raise RuleError(f"rule {rule.id}: other runs kept writing findings; run detect again")
+                found = evaluate_rule(rule, self._session, self._settings)
+            except RuleError as error:
+                self.fail(rule.id, rule.version, str(error))
+                continue
+            scope = None
+            if narrowed:
+                scope = judged_on_record(self._session, rule.id)
+                held = judged(self._session, found.values())
+                found = {identity: finding for identity, finding in found.items() if identity in held}
+            current = on_record(self._session, rule.id, found, scope, suppressed=bool(self._suppressions))
+            self.detection.rows[rule.id], self.detection.reach[rule.id] = rows, reach
+            taken = shared + time.perf_counter() - clock
+            done.append((Judged(rule, found, current, scope), standing, basis, taken))
+        self._write([each[0] for each in done])
+        for one, standing, basis, taken in done:
+            holding = self._tell(one)
+            self._note(
+                one.rule.id, one.rule.version, start, taken * 1000,
+                outcome="superseded" if one.superseded else "ok", error=None,
+                window_start_time=standing.window_end, reach=reach, rows=rows, basis=basis,
+                from_versions=json.dumps(dict(standing.versions), sort_keys=True) if narrowed else None,
+                findings=holding, written=one.written,
+            )  # fmt: skip
+        if narrowed:
+            widen_again(self._session)
 
-
-def _states_seen(rule: Rule, session: Session) -> int | None:
-    session.need("findings")
-    count = session.fetch("SELECT count(*) AS n FROM findings WHERE rule_id = ?", [rule.id])["n"][0].as_py()
-    return count or None
-
-
-def _current(rule: Rule, session: Session) -> dict[str, dict[str, Any]]:
-    session.need("current_findings")
-    rows = session.fetch("SELECT * FROM current_findings WHERE rule_id = ?", [rule.id])
-    return {row["finding_id"]: row for row in rows.to_pylist()}
-
-
-def _changes(
-    rule: Rule,
-    found: Mapping[str, dict[str, Any]],
-    hidden: Mapping[str, str],
-    current: Mapping[str, dict[str, Any]],
-    run_id: str,
-    override: RuleOverride | None,
-) -> tuple[list[dict[str, Any]], int]:
-    now = datetime.now(UTC)
-    mark = {"recorded_time": now, "run_id": run_id, "event_date": now.date()}
-    states = []
-    for identity, finding in sorted(found.items()):
-        before = current.get(identity)
-        if (now_is := _state(finding, before, hidden.get(identity))) is None:
-            continue
-        revision = before["revision"] + 1 if before else 1
-        state = {"revision": revision, "status": now_is[0], "status_reason": now_is[1]}
-        states.append({**finding, **state, **mark})
-    gone = [
-        row
-        for identity, row in sorted(current.items())
-        if identity not in found and row["status"] != "closed"
-    ]
-    for row in gone:
-        kept = {name: row[name] for name in (*STATE_COLUMNS, "finding_id", "rule_id")}
-        reason = "evidence that came later explains it: the rule no longer fires"
-        if not in_force(override, row).keeps(row["confidence"]):
-            reason = f"the settings (rules.{rule.id}) leave it out"
-        state = {"revision": row["revision"] + 1, "status": "closed", "status_reason": reason}
-        states.append({**kept, "rule_version": rule.version, **state, **mark})
-    return states, len(gone)
-
-
-def _state(
-    finding: Mapping[str, Any], before: Mapping[str, Any] | None, suppressed_by: str | None
-) -> tuple[str, str | None] | None:
-    """The status to record for a finding that holds, and why; None when what is on record says it already."""
-    changed = before is not None and any(finding[name] != before[name] for name in STATE_COLUMNS)
-    if suppressed_by is not None:
-        known = before is not None and (before["status"], before["status_reason"]) == (
-            "suppressed",
-            suppressed_by,
+    def _write(self, found: list[Judged]) -> None:
+        if self._dry_run or not found:
+            return
+        record(
+            found,
+            self._suppressions,
+            self._lake,
+            self._settings,
+            since=self._session.snapshot,
+            judged_until=sum(self._versions.values()),
+            run_id=self.detection.run_id,
         )
-        return None if known and not changed else ("suppressed", suppressed_by)
-    if before is None:
-        return "open", None
-    if before["status"] == "closed":
-        return "open", "it holds again"
-    if before["status"] == "suppressed":
-        return "open", "its suppression has ended"
-    return ("updated", "the evidence changed") if changed else None
 
+    def _tell(self, one: Judged) -> int:
+        """Add what holds by a rule to the detection; how many findings that are."""
+        untouched = set() if one.scope is None else open_findings(self._session, one.rule.id) - one.scope
+        standing = dict(one.found)
+        if not self._changes_only and untouched:
+            standing |= findings_on_record(self._session, one.rule.id, untouched - one.found.keys())
+        self.detection.findings += standing.values()
+        self.detection.suppressed |= hidden_by(standing, self._suppressions)
+        self.detection.written += one.written
+        self.detection.closed += one.closed
+        return len(untouched | one.found.keys())
 
-def _hidden(found: Mapping[str, dict[str, Any]], suppressions: Sequence[Suppression]) -> dict[str, str]:
-    """What suppresses each of the findings that are suppressed now, by id."""
-    now = datetime.now(UTC)
-    by = {identity: suppression_of(finding, suppressions, now) for identity, finding in found.items()}
-    return {identity: one.words for identity, one in by.items() if one is not None}
+    def _note(
+        self, rule_id: str, version: str, start: datetime, milliseconds: float, *, outcome: str, error: str | None,
+        **more: Any,
+    ) -> None:  # fmt: skip
+        if self._dry_run:
+            return
+        complete = (
+            {name: when.isoformat() for name, when in self._complete.items()} if outcome == "ok" else {}
+        )
+        self._rows.append(
+            {
+                "run_id": f"{self.detection.run_id}-{rule_id}",
+                "rule_id": rule_id,
+                "rule_version": version,
+                "start_time": start,
+                "duration_ms": milliseconds,
+                "window_end_time": self._window_end,
+                "input_versions": json.dumps(self._versions, sort_keys=True),
+                "complete_until": json.dumps(complete, sort_keys=True),
+                "findings": 0,
+                "written": 0,
+                "outcome": outcome,
+                "error": error,
+                "event_date": start.date(),
+                **more,
+            }
+        )
 
 
 def _severest_first(finding: Mapping[str, Any]) -> tuple[Any, ...]:

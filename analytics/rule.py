@@ -88,6 +88,7 @@ class Rule(_Part):
     entity_keys: list[str]
     suppression_key: list[str]
     schedule: Schedule
+    reach: Literal["run", "credential", "hour", "whole"] = "whole"
     frameworks: dict[str, list[str]]
     parameters: dict[str, Parameter] = {}
     titles: dict[str, str]

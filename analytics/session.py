@@ -86,6 +86,16 @@ class Session:
         with self.cursor() as cursor:
             return cursor.sql(sql, params=values).to_arrow_table()
 
+    def run(self, sql: str, values: Sequence[Any] | None = None) -> None:
+        """Run statements of our own that make tables or views."""
+        with self._lock:
+            self._connection.execute(sql, values)
+
+    def forget(self, *, but: Iterable[str]) -> None:
+        """Take the views for not made, except for those named: what they were made from has changed."""
+        with self._lock:
+            self._built &= set(but)
+
     def close(self) -> None:
         """Drop the database, and the folder that it may have spilt into."""
         spilt = self._connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0]
@@ -156,13 +166,14 @@ def start_session(
     as_of: datetime | Mapping[str, int] | None = None,
     closed: bool = False,
     known: RuleSet | None = None,
+    snapshot: Snapshot | None = None,
 ) -> Session:
     """As `open_session`, for a caller that keeps the session, such as the dashboard, and closes it itself.
 
-    `known` are the rules whose parameters it has, by default those that the settings name.
+    `known` are the rules whose parameters it has, by default those that the settings name; `snapshot` is what it stands
+    over where the caller has pinned one.
     """
-    lake = open_configured(settings.lake, read_only=True)
-    snapshot = lake.snapshot(as_of)
+    snapshot = snapshot or open_configured(settings.lake, read_only=True).snapshot(as_of)
     connection = connect(settings)
     register(snapshot, connection)
     set_parameters(connection, settings, closed=closed, known=known)

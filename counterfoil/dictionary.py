@@ -28,6 +28,7 @@ _WRITERS = {
     "findings": "detect",
     "runs": "detect",
     "triage": "people, through the dashboard",
+    "deliveries": "deliver",
 }
 _INTRODUCTION = f"""# Data dictionary
 

@@ -19,7 +19,9 @@ from schemas.errors import CounterfoilError
 COMMANDS = {
     "ingest": "Read events and decisions from Kafka or files into the lake.",
     "detect": "Run the detection rules and record what they find.",
+    "deliver": "Send findings to where they are read: Kafka, webhooks, chat, syslog, mail, files.",
     "rules": "List, show, check, test, write, explain and compare detection rules.",
+    "privileges": "Show the rate of excessive privilege, and what an agent could do with.",
     "sql": "Ask the lake's tables and views a question in SQL, read-only.",
     "dashboard": "Show findings, chains, privileges and health in the browser.",
     "status": "Show how ingest stands: lag, rates, commits, holes, dead letters, coverage.",

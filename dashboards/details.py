@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from analytics.rule import frameworks
 from dashboards import data
 from dashboards.charts.sequence import LABELS, mark_of
 from dashboards.facts import compare, gap_in_words
@@ -18,7 +17,6 @@ from dashboards.words import (
     VERDICTS,
     clock,
     from_bytes,
-    inert,
     one_line,
     visible,
     what,
@@ -28,20 +26,57 @@ from dashboards.words import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FINDINGS_PAGE = "screens/findings.py"
+QUEUE_PAGE = "screens/queue.py"
+FINDING_PAGE = "screens/finding.py"
 CHAIN_PAGE = "screens/chain.py"
+AGENTS_PAGE = "screens/agents.py"
+RULES_PAGE = "screens/rules.py"
+# The address of the queue as it was last seen, for the way back to it.
+LAST_QUEUE = "last_queue"
+LINE_COLUMNS = (1, 3.6)
 FACT_COLUMNS = (1.3, 2, 2)
-PRIVILEGES_PAGE = "screens/privileges.py"
 
 
-def show_finding(finding_id: str) -> None:
-    """Everything about one finding, under where it is called."""
-    found = data.rows_of("finding", finding_id=finding_id)
-    if not found:
-        st.warning("There is no finding of this id in the state of the lake that is shown.")
-        st.code(visible(finding_id), language=None)
+def find(finding_id: str, revision: int | None = None) -> dict[str, Any] | None:
+    """A finding in its newest state, or in another; says so and returns None where it is not there."""
+    found: list[dict[str, Any]] = data.ask("finding", finding_id=finding_id, revision=revision).to_pylist()
+    if found:
+        return found[0]
+    st.warning("There is no finding of this id in the state of the lake that is shown.")
+    st.code(visible(finding_id[:200]), language=None)
+    return None
+
+
+def show_brief(finding_id: str) -> None:
+    """A finding beside a list: what happened, the evidence, what to do, and the way to all else."""
+    finding = find(finding_id)
+    if finding is None:
         return
-    finding = found[0]
+    show_head(finding)
+    with st.container(horizontal=True, gap="small"):
+        st.page_link(
+            FINDING_PAGE,
+            label="Open the finding",
+            icon=":material/flag:",
+            query_params={"finding": finding_id},
+        )
+        show_links(finding)
+    show_evidence(finding, actions_of(finding))
+    show_next_steps(finding)
+
+
+def actions_of(finding: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The actions that a finding rests on."""
+    return data.rows_of(
+        "actions_by_id",
+        event_ids=finding["anchor_event_ids"],
+        trace_id=finding["trace_id"],
+        tenant_id=finding["tenant_id"],
+    )
+
+
+def show_head(finding: Mapping[str, Any]) -> None:
+    """Level, verdict, confidence, title and explanation."""
     with st.container(horizontal=True, gap="xsmall"):
         level = finding["level"] if finding["level"] in LEVEL_MARKS else "informational"
         st.badge(f"{LEVEL_MARKS[level]} {level}", color="orange" if level in ("critical", "high") else "gray")
@@ -54,20 +89,10 @@ def show_finding(finding_id: str) -> None:
     st.text(visible(finding["explanation"]))
     if finding["status_reason"]:
         st.text(visible(f"{finding['status']}: {finding['status_reason']}"))
-    actions = data.rows_of(
-        "actions_by_id",
-        event_ids=finding["anchor_event_ids"],
-        trace_id=finding["trace_id"],
-        tenant_id=finding["tenant_id"],
-    )
-    _links(finding)
-    _evidence(finding, actions)
-    _next_steps(finding)
-    _raw(finding["anchor_event_ids"], finding["decision_ids"], key=f"raw-{finding_id}")
-    _identities(finding)
 
 
-def _links(finding: Mapping[str, Any]) -> None:
+def show_links(finding: Mapping[str, Any]) -> None:
+    """The ways from a finding to its run and its agent."""
     if finding["trace_id"]:
         wanted = {"trace": finding["trace_id"]}
         if finding["anchor_event_ids"]:
@@ -78,14 +103,13 @@ def _links(finding: Mapping[str, Any]) -> None:
             icon=":material/account_tree:",
             query_params=wanted,
         )
-    elif finding["agent"] and finding["rule_id"] == "07":
+    if finding["agent"]:
         wanted = {"who": finding["agent"], "of": finding["tenant_id"] or ""}
-        st.page_link(
-            PRIVILEGES_PAGE, label="Open this agent's privileges", icon=":material/key:", query_params=wanted
-        )
+        st.page_link(AGENTS_PAGE, label="Open the agent", icon=":material/smart_toy:", query_params=wanted)
 
 
-def _evidence(finding: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> None:
+def show_evidence(finding: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]) -> None:
+    """The actions beside their decisions, and the rule's figures."""
     st.markdown("**Evidence**")
     if len(actions) == 1:
         show_action(actions[0], badge=False)
@@ -179,7 +203,8 @@ def show_handoff(handoff: Mapping[str, Any]) -> None:
         row[1].text(one_line(value))
 
 
-def _next_steps(finding: Mapping[str, Any]) -> None:
+def show_next_steps(finding: Mapping[str, Any]) -> None:
+    """The rule's runbook, and when it may be wrong."""
     rule = data.known_rules().get(finding["rule_id"])
     if rule is None:
         return
@@ -191,6 +216,13 @@ def _next_steps(finding: Mapping[str, Any]) -> None:
             st.text(f"· {sentence}")
 
 
+def show_line(finding: Mapping[str, Any], label: str) -> None:
+    """A finding on one line of a list: the way to it, with words of ours, and its title."""
+    left, right = st.columns(LINE_COLUMNS, gap="xsmall", vertical_alignment="center")
+    left.page_link(FINDING_PAGE, label=label, query_params={"finding": finding["finding_id"]})
+    right.text(one_line(finding["title"], cut=100))
+
+
 def show_findings_of(event_id: str) -> None:
     """Links to the findings that rest on an event."""
     for finding in data.rows_of("findings_of_event", event_id=event_id):
@@ -198,14 +230,14 @@ def show_findings_of(event_id: str) -> None:
         rule = data.known_rules().get(finding["rule_id"])
         if rule is not None:
             st.page_link(
-                FINDINGS_PAGE,
+                FINDING_PAGE,
                 label=f"{LEVEL_MARKS[level]} {level}: {rule.name} ({rule.id})",
                 icon=":material/flag:",
                 query_params={"finding": finding["finding_id"]},
             )
 
 
-def _raw(event_ids: Sequence[str], decision_ids: Sequence[str], key: str) -> None:
+def show_raw(event_ids: Sequence[str], decision_ids: Sequence[str], key: str) -> None:
     """The records as they arrived, read only when asked for."""
     records = st.expander("Raw records", icon=":material/data_object:", key=key, on_change="rerun")
     if not records.open:
@@ -223,38 +255,3 @@ def _raw(event_ids: Sequence[str], decision_ids: Sequence[str], key: str) -> Non
             st.text(f"{one_line(record['id'])} · {one_line(place)}\nSHA-256 {record['sha256'].lower()}")
             kept = record["raw"] is not None
             st.code(from_bytes(record["raw"]) if kept else "(not kept)", language=None, wrap_lines=True)
-
-
-def show_raw(event_ids: Sequence[str], decision_ids: Sequence[str], key: str) -> None:
-    """As for a finding, for a step."""
-    _raw(event_ids, decision_ids, key)
-
-
-def _identities(finding: Mapping[str, Any]) -> None:
-    with st.expander("Ids, frameworks and history", icon=":material/fingerprint:"):
-        rule = data.known_rules().get(finding["rule_id"])
-        st.caption("Finding, trace, events, decisions")
-        ids = [
-            f"finding   {finding['finding_id']}",
-            f"rule      {finding['rule_id']} {finding['rule_name']} {finding['rule_version']}",
-            f"trace     {one_line(finding['trace_id'])}",
-            *(f"event     {one_line(each)}" for each in finding["anchor_event_ids"][:20]),
-            *(f"decision  {one_line(each)}" for each in finding["decision_ids"][:20]),
-        ]
-        st.code("\n".join(ids), language=None, wrap_lines=True)
-        if rule is not None:
-            st.caption("Frameworks")
-            known = frameworks()
-            st.text(
-                "\n".join(f"{known[key].name}: {', '.join(each)}" for key, each in rule.frameworks.items())
-            )
-        st.caption("History")
-        states = data.ask("finding_history", finding_id=finding["finding_id"])
-        st.dataframe(
-            inert(states.drop_columns(["run_id"])),
-            hide_index=True,
-            column_config={
-                "recorded_time": st.column_config.DatetimeColumn("recorded (UTC)", timezone="UTC"),
-                "status_reason": "reason",
-            },
-        )

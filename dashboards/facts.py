@@ -41,40 +41,40 @@ def compare(action: Mapping[str, Any]) -> list[Fact]:
     facts = [
         Fact(
             "agent",
-            one_line(action["agent"]),
-            one_line(action["decision_agent"]),
+            _line(action["agent"]),
+            _line(action["decision_agent"]),
             _differ(action["agent"], action["decision_agent"]),
         ),
         Fact(
             "action",
-            one_line(action["action"] or action["tool_name"]),
-            one_line(action["decision_action"]),
+            _line(action["action"] or action["tool_name"]),
+            _line(action["decision_action"]),
             _differ(action["action"], action["decision_action"]),
         ),
-        Fact(
-            "resource", one_line(resource), one_line(covers), bool(resource and covers) and not same_resource
-        ),
+        Fact("resource", _line(resource), _line(covers), bool(resource and covers) and not same_resource),
         Fact(
             "for",
-            one_line(action["on_behalf_of"]),
-            one_line(action["decision_on_behalf_of"]),
+            _line(action["on_behalf_of"]),
+            _line(action["decision_on_behalf_of"]),
             _differ(action["on_behalf_of"], action["decision_on_behalf_of"]),
         ),
         Fact(
             "answer",
             "ran" if action["executed"] else "refused, did not run",
-            one_line(answer),
+            _line(answer),
             bool(action["executed"] and action["decision"] not in (None, "allow")),
         ),
         Fact("time", clock(action["event_time"]), clock(action["decision_time"])),
-        Fact("tool", one_line(action["tool_name"]), "–"),
-        Fact(
-            "policy", "–", one_line(" ".join(action.get("policy_ids") or []) or action.get("policy_version"))
-        ),
+        Fact("tool", _line(action["tool_name"]), "–"),
+        Fact("policy", "–", _line(" ".join(action.get("policy_ids") or []) or action.get("policy_version"))),
     ]
     if not decided:
         facts = [Fact(fact.name, fact.action, "–") for fact in facts]
     return [fact for fact in facts if fact.action != "–" or fact.decision != "–"]
+
+
+def _line(text: str | None) -> str:
+    return one_line(text, cut=160)
 
 
 def _differ(action: str | None, decision: str | None) -> bool:

@@ -4,6 +4,7 @@ plain words where there is nothing to show."""
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 import streamlit as st
 
@@ -12,7 +13,7 @@ from dashboards.words import clock, visible
 from schemas.errors import CounterfoilError, LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 
 def frame(title: str, run: Callable[[], None]) -> None:
@@ -50,6 +51,13 @@ def nothing(heading: str, why: str, *commands: str) -> None:
             st.code(command, language=None)
 
 
+def link_to_copy(label: str, query: Mapping[str, str]) -> None:
+    """A button that opens the address of this page with that query, to be copied."""
+    with st.popover(label, icon=":material/link:"):
+        address = (st.context.url or "").split("?")[0].split("#")[0]
+        st.code(f"{address}?{urlencode(query)}", language=None, wrap_lines=True)
+
+
 def is_dark() -> bool:
     """Whether the visitor sees the dark theme."""
     return st.context.theme.type == "dark"
@@ -72,7 +80,6 @@ def _freshness(key: str) -> None:
             newer or "Refresh",
             key=f"newest-{key}",
             icon=":material/refresh:",
-            type="primary" if newer else "secondary",
         ):
             data.load_newest()
             st.rerun(scope="app")
@@ -85,7 +92,7 @@ def _newer() -> str | None:
         newest = data.newest()
     except LakeError:
         return None
-    if newest.versions == shown.versions:
+    if dict(newest.versions) == {**dict(shown.versions), **dict(shown.written)}:
         return None
     findings = newest.count("findings") - shown.count("findings")
     events = sum(

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _APP = Path(__file__).parent / "app.py"
 # What the pages read of the settings. The rest, such as the broker's password, stays here.
-_SECTIONS = ("lake", "correlate", "rules", "rules_folder", "catalogue", "dashboard")
+_SECTIONS = ("lake", "correlate", "rules", "rules_folder", "suppressions", "catalogue", "dashboard")
 _START_SECONDS = 60.0
 
 _OPTIONS = {

@@ -27,3 +27,17 @@ def added_since(place: Place, name: str, version: int | None) -> tuple[int | Non
         added = [] if entry is None else entry.adds
         files += [place.file_url(name, unquote(add["path"])) for add in added if add.get("dataChange", True)]
     return newest, files
+
+
+def added_between(place: Place, name: str, low: int | None, high: int) -> list[str] | None:
+    """The files with rows that came after version `low` (None: before the first), up to version `high`.
+
+    Files that compaction made are left out. None where the log no longer tells.
+    """
+    files = []
+    for number in range(0 if low is None else low + 1, high + 1):
+        entry = read_entry(place, name, number)
+        if entry is None or entry.actions is None:
+            return None
+        files += [place.file_url(name, unquote(add["path"])) for add in entry.adds if add.get("dataChange", True)]
+    return files

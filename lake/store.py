@@ -142,6 +142,14 @@ class Lake:
         with _one_line(f"read {table.name} in {self.url}"):
             return follow.added_since(self._place, table.name, version)
 
+    def added_between(self, table: Table, low: int | None, high: int) -> list[str] | None:
+        """The files with rows that came after version `low` up to `high`; None where that is no longer known.
+
+        A file may have been compacted away since, and is then still there until it expires.
+        """
+        with _one_line(f"read {table.name} in {self.url}"):
+            return follow.added_between(self._place, table.name, low, high)
+
     def survey(self, table: Table, *, older_than: timedelta | None = None) -> Survey | None:
         """How a table's files stand, and what compaction and expiry would do; None where there is no table."""
         handle = self._handle(table)

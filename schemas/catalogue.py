@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from schemas.deliveries import DELIVERIES
 from schemas.events import (
     AUTHORIZATION_DECISIONS,
     DEAD_LETTERS,
@@ -29,5 +30,6 @@ TABLES: dict[str, Table] = {
         FINDINGS,
         TRIAGE,
         RUNS,
+        DELIVERIES,
     )
 }

@@ -31,27 +31,14 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceValueError
 
+from schemas.delivery_settings import DeliverySettings
+from schemas.duration import Duration as Duration  # noqa: PLC0414, TC001 - others take it from here
 from schemas.errors import SettingsError
 from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
 from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
 from schemas.rule_settings import RuleOverride  # noqa: TC001 - pydantic reads it
 
 DEFAULT_FILE = "counterfoil.toml"
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-def _duration(value: object) -> object:
-    """Read `90s`, `10m`, `15 min`, `90d` as a duration; a bare number is seconds."""
-    if isinstance(value, bool):
-        raise ValueError("give a duration such as '500ms', '30s', '10m', '2h' or '90d'")  # noqa: TRY004
-    if isinstance(value, int | float):
-        return timedelta(seconds=value)
-    if isinstance(value, str):
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)(?:in)?\s*", value)
-        if match:
-            return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-        raise ValueError("give a duration such as '500ms', '30s', '10m', '2h' or '90d'")
-    return value
 
 
 def _size(value: object) -> object:
@@ -84,7 +71,6 @@ def _compiled(value: list[str]) -> list[str]:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(ge=timedelta(0))]
 Size = Annotated[ByteSize, BeforeValidator(_size)]
 Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_start)]
 
@@ -259,6 +245,7 @@ class CorrelateSettings(Section):
     settle: Duration = timedelta(minutes=10)
     max_age: Duration = timedelta(minutes=15)
     complete_until: datetime | None = None
+    lookback: Duration = timedelta(days=1)
     hops: int = Field(6, ge=1, le=50)
     memory_limit: str = "4GB"
     threads: int | None = Field(None, ge=1)
@@ -288,6 +275,7 @@ class Settings(BaseSettings):
     mapping: MappingSettings = MappingSettings()
     correlate: CorrelateSettings = CorrelateSettings()
     rules: dict[str, RuleOverride] = {}
+    delivery: DeliverySettings = DeliverySettings()
     dashboard: DashboardSettings = DashboardSettings()
 
     @classmethod

@@ -15,9 +15,9 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
 
-# The same examples on every run, few in the suite and twenty times as many with `--hypothesis-profile=long`.
+# The same examples on every run, few in the suite and thirty times as many with `--hypothesis-profile=long`.
 settings.register_profile(
-    "suite", max_examples=6, derandomize=True, deadline=None, database=None,
+    "suite", max_examples=4, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )  # fmt: skip
 settings.register_profile("long", settings.get_profile("suite"), max_examples=120)

@@ -1,5 +1,5 @@
 -- view: decisions
--- needs: authorization_decisions, identity_events, traces
+-- needs: authorization_decisions, identity_events, traces, policy_epochs
 -- about: Decisions, each once, with the moment at which each was revoked and the moment at which the policy that it was
 --        made under was seen to have changed.
 CREATE OR REPLACE TABLE repeated_decisions AS
@@ -19,18 +19,6 @@ WITH revocations AS (
     FROM identity_events
     WHERE event_type = 'decision_revoked' AND decision_id IS NOT NULL
     GROUP BY decision_id
-),
-
-versions AS (
-    SELECT coalesce(tenant_id, '') AS tenant, coalesce(pdp_id, '') AS pdp, policy_version, min(decision_time) AS since
-    FROM authorization_decisions
-    WHERE policy_version IS NOT NULL
-    GROUP BY ALL
-),
-
-epochs AS (
-    SELECT tenant, pdp, policy_version, lead(since) OVER (PARTITION BY tenant, pdp ORDER BY since) AS changed_time
-    FROM versions
 )
 
 SELECT
@@ -73,7 +61,7 @@ FROM authorization_decisions AS d
 LEFT JOIN repeated_decisions AS x ON x.decision_id = d.decision_id AND x.tenant = coalesce(d.tenant_id, '')
 LEFT JOIN traces AS r ON r.trace_id = d.trace_id
 LEFT JOIN revocations AS v ON v.decision_id = d.decision_id
-LEFT JOIN epochs AS p
+LEFT JOIN policy_epochs AS p
     ON p.tenant = coalesce(d.tenant_id, '') AND p.pdp = coalesce(d.pdp_id, '') AND p.policy_version = d.policy_version
 WHERE x.decision_id IS NULL
     OR x.kept = {'sha': d.raw_sha256, 'topic': d.source_topic, 'part': d.source_partition, 'off': d.source_offset,

@@ -1,28 +1,17 @@
 -- step: nearest
--- needs: actions, decisions, matches, guessed, ancestors, params
+-- needs: actions, decisions, matches, guessed, ancestors, learned_tools, params
 -- about: For an action that no rung matched, the decision that comes closest, nearest kind first:
 --        loose         its agent's own decision, for a pattern of resources or where the action's words are not known
 --        other_agent   a decision for the same action and resource, asked during the action in another agent's name
 --        other_resource its agent's decision in the same run for the same action on another resource
 --        inherited     none of its own, while an agent upstream of it was permitted something
 CREATE OR REPLACE TABLE unmatched AS
-WITH learned AS (
-    -- What a tool without a mapping does, where all decisions that its calls were matched with say the same.
-    SELECT a.tool_name, min(d.action) AS action, min(d.resource_type) AS resource_type
-    FROM (SELECT action_no, decision_no FROM matches UNION ALL SELECT action_no, decision_no FROM guessed) AS m
-    JOIN actions AS a ON a.action_no = m.action_no
-    JOIN decisions AS d ON d.decision_no = m.decision_no
-    WHERE a.action IS NULL AND a.tool_name IS NOT NULL
-    GROUP BY a.tool_name
-    HAVING min(d.action) = max(d.action) AND min(d.resource_type) = max(d.resource_type)
-)
-
 SELECT a.* EXCLUDE (action, resource_type),
     coalesce(a.action, l.action) AS action,
     CASE WHEN a.action IS NULL THEN coalesce(a.resource_type, l.resource_type) ELSE a.resource_type END AS resource_type
 FROM actions AS a
 LEFT JOIN matches AS m ON m.action_no = a.action_no
-LEFT JOIN learned AS l ON a.action IS NULL AND l.tool_name = a.tool_name
+LEFT JOIN learned_tools AS l ON a.action IS NULL AND l.tool_name = a.tool_name
 WHERE m.action_no IS NULL;
 
 CREATE OR REPLACE TABLE nearest AS

@@ -13,12 +13,16 @@ WITH counts AS (
         count(*) FILTER (WHERE eligibility = 'scopes_only') AS scopes_only,
         min(window_start_time) AS window_start_time,
         max(window_end_time) AS window_end_time,
-        any_value(p.unused_threshold) AS unused_threshold
+        (SELECT unused_threshold FROM params) AS unused_threshold,
+        (SELECT high_risk FROM params) AS high_risk
     FROM privilege_usage
     CROSS JOIN params AS p
 )
 
 SELECT
+    'of the agents that can be judged (granted something before the window, and active in it), those whose share of unused'
+        || ' permissions reaches the threshold, or that left one of high risk unused'
+        AS definition,
     * EXCLUDE (n, share),
     share AS rate,
     CASE WHEN n > 0 THEN greatest(0.0, (share + 1.9208 / n - 1.96 * sqrt(share * (1 - share) / n + 0.9604 / (n * n)))

@@ -23,6 +23,7 @@ _LEVELS = ("informational", "low", "medium", "high", "critical")
     "--rule", "only", multiple=True, metavar="ID", help="Run this rule only; may be given more than once."
 )
 @click.option("--closed", is_flag=True, help="Take the streams as ended, so that absence is judged at once.")
+@click.option("--whole", is_flag=True, help="Judge everything anew, not what is new since the last run.")
 @click.option("--dry-run", is_flag=True, help="Show what holds; write nothing.")
 @click.option(
     "--fail-on", type=click.Choice(_LEVELS), help="Exit with 10 when a finding of this level or above holds."
@@ -30,9 +31,16 @@ _LEVELS = ("informational", "low", "medium", "high", "critical")
 @with_format("table", "json", "ocsf")
 @with_settings
 def command(
-    *, only: tuple[str, ...], closed: bool, dry_run: bool, fail_on: str | None, form: str, settings: Settings
+    *,
+    only: tuple[str, ...],
+    closed: bool,
+    whole: bool,
+    dry_run: bool,
+    fail_on: str | None,
+    form: str,
+    settings: Settings,
 ) -> None:
-    """Run the detection rules and record what they find.
+    """Run the detection rules over what is new and record what they find.
 
     Prints every finding that holds; --format ocsf as OCSF 1.8.0 events, one a line.
     Running again over the same lake writes nothing.
@@ -42,7 +50,7 @@ def command(
     from counterfoil.progress import status
 
     with status("detecting") as tell:
-        detection = detect(settings, only=only, closed=closed, dry_run=dry_run, report=tell)
+        detection = detect(settings, only=only, closed=closed, whole=whole, dry_run=dry_run, report=tell)
     _print(detection, form, settings, dry_run=dry_run)
     for message in detection.failed.values():
         click.echo(f"counterfoil: {message}", err=True)

@@ -1,3 +1,7 @@
--- One finding in its newest state.
--- needs: current_findings
-SELECT * FROM current_findings WHERE finding_id = $finding_id;
+-- One finding in its newest state, or in the one that is asked for.
+SELECT *, max(revision) OVER () AS revisions
+FROM findings
+WHERE finding_id = $finding_id
+QUALIFY row_number() OVER (
+    ORDER BY revision IS NOT DISTINCT FROM $revision::BIGINT DESC, revision DESC, recorded_time DESC, run_id DESC
+) = 1;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -57,10 +58,20 @@ def test_a_rule_finds_what_its_cases_say_and_a_weaker_rule_does_not(bench: Bench
                 assert difference(case, bench.evaluate_crowd(weak, crowd)[case.name]), survived(mutant)
 
 
-@pytest.mark.parametrize(
-    ("rule", "case"),
-    [pytest.param(rule, case, id=f"{rule.id}-{case.name}") for rule, case in CASES if lone(rule, case)],
-)
+def by_themselves() -> Iterator[Any]:
+    """The cases to be looked at alone: of each rule one that fires and one that does not, the rest in the long form."""
+    for rule in rules().values():
+        for fires in (True, False):
+            cases = [
+                case for of, case in CASES if of is rule and lone(rule, case) and bool(case.fires) == fires
+            ]
+            chosen = random.Random(rule.id).choice(cases) if cases else None
+            for case in cases:
+                marks = () if case is chosen else pytest.mark.long
+                yield pytest.param(rule, case, id=f"{rule.id}-{case.name}", marks=marks)
+
+
+@pytest.mark.parametrize(("rule", "case"), [*by_themselves()])
 def test_a_case_by_itself(bench: Bench, rule: Rule, case: Case) -> None:
     assert bench.problems(rule, case) == []
     for mutant in WEAKER.get((rule.id, case.name), []):

@@ -36,13 +36,13 @@ def open_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., A
     """Open the dashboard over a lake, at a page and with the address's query, and run it once."""
     monkeypatch.chdir(tmp_path)  # no settings file of this machine
 
-    def open_at(lake: Path, page: str = "findings", **query: str) -> AppTest:
+    def open_at(lake: Path, page: str = "queue", **query: str) -> AppTest:
         monkeypatch.setenv("COUNTERFOIL_LAKE__URL", str(lake))
         data.settings.clear()
         data.newest.clear()
+        data.rule_set.clear()
         app = AppTest.from_file(str(APP), default_timeout=60)
-        if page != "findings":
-            app.run()
+        if page != "queue":
             app.switch_page(f"screens/{page}.py")
         for name, value in query.items():
             app.query_params[name] = value

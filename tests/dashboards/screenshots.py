@@ -1,6 +1,6 @@
 """Pictures of every page, light and dark, wide and narrow, to be looked at: `python -m tests.dashboards.screenshots`.
 
-With `--lake FOLDER` they show that lake, else a small one that is made for them. They go to `screenshots/`.
+With `--lake FOLDER` they show that lake, else one with the sample data, made for them. They go to `screenshots/`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,33 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import sync_playwright
 
+from analytics.session import open_session
 from dashboards.serve import start
 from schemas.settings import load_settings
 from tests.browser import FLAGS, HOW_TO_GET, find_chromium
-from tests.dashboards.small_lake import make_lake
+from tests.dashboards.sample_lake import make_sample_lake
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from playwright.sync_api import Browser, Page
 
-PAGES = {"findings": "", "chain": "chain", "privileges": "privileges", "health": "health"}
+    from schemas.settings import Settings
+
+# Name of the picture, and the address; `{finding}` is the laundering case of the sample data.
+PAGES = {
+    "overview": "overview",
+    "queue": "?window=at+any+time",
+    "queue-grouped": "?window=at+any+time&group=agent&level=critical",
+    "finding": "finding?finding={finding}",
+    "chain": "chain?trace={trace}",
+    "agents": "agents",
+    "privileges": "privileges",
+    "decisions": "decisions",
+    "rules": "rules?show=02",
+    "health": "health",
+    "sql": "sql",
+}
 WIDTHS = (1440, 1024)
 FOLDER = Path("screenshots")
 
@@ -47,6 +63,9 @@ def picture(browser: Browser, url: str, name: str, width: int, theme: Literal["l
     page = context.new_page()
     page.goto(url)
     settle(page)
+    if name == "sql":
+        page.get_by_role("button", name="Run").click()
+        settle(page)
     tall = page.evaluate("() => document.querySelector('[data-testid=stMain]').scrollHeight")
     page.set_viewport_size({"width": width, "height": max(900, min(int(tall) + 80, 3000))})
     settle(page)
@@ -56,12 +75,22 @@ def picture(browser: Browser, url: str, name: str, width: int, theme: Literal["l
     return path
 
 
+def laundering_case(settings: Settings) -> dict[str, str]:
+    """Its finding and trace; empty where the lake has none."""
+    with open_session(settings) as session:
+        session.need("current_findings")
+        rows = session.fetch(
+            "SELECT finding_id AS finding, trace_id AS trace FROM current_findings "
+            "WHERE reason = 'inherited' ORDER BY 1 LIMIT 1"
+        ).to_pylist()
+    return rows[0] if rows else {"finding": "", "trace": ""}
+
+
 def main() -> None:
     """Make the pictures, and say where they are."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--lake", help="folder of the lake to show")
-    arguments.add_argument("--only", choices=PAGES, help="one page")
-    arguments.add_argument("--query", default="", help="query of the address, such as trace=…")
+    arguments.add_argument("--only", choices=PAGES, action="append", help="these pages")
     arguments.add_argument("--width", type=int, action="append")
     arguments.add_argument("--theme", action="append", choices=("light", "dark"))
     chosen = arguments.parse_args()
@@ -70,16 +99,20 @@ def main() -> None:
         sys.exit(HOW_TO_GET)
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        lake = chosen.lake or str(make_lake(Path(folder) / "lake"))
-        dashboard = start(load_settings(lake={"url": lake}), port=0)
+        settings = (
+            load_settings(lake={"url": chosen.lake})
+            if chosen.lake
+            else make_sample_lake(Path(folder) / "lake", only=(), whole=True)
+        )
+        case = laundering_case(settings)
+        dashboard = start(settings, port=0)
         browser = driver.chromium.launch(executable_path=program, args=list(FLAGS))
         try:
-            for name, path in PAGES.items():
-                if chosen.only in (None, name):
-                    for width in chosen.width or WIDTHS:
-                        for theme in chosen.theme or ("light", "dark"):
-                            url = f"{dashboard.url}/{path}?{chosen.query}"
-                            sys.stdout.write(f"{picture(browser, url, name, width, theme)}\n")
+            for name in chosen.only or PAGES:
+                for width in chosen.width or WIDTHS:
+                    for theme in chosen.theme or ("light", "dark"):
+                        url = f"{dashboard.url}/{PAGES[name].format_map(case)}"
+                        sys.stdout.write(f"{picture(browser, url, name, width, theme)}\n")
         finally:
             browser.close()
             dashboard.stop()

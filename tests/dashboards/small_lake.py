@@ -169,7 +169,7 @@ def held(rows: Rows) -> None:
 
 
 def beside(lake: Lake) -> None:
-    """What was read and what could not be."""
+    """What was read and how far, and what could not be."""
     topics = {"orchestration": "agent.orchestration", "authorization": "agent.authorization"}
     progress = [
         {
@@ -181,12 +181,17 @@ def beside(lake: Lake) -> None:
         for stream, topic in topics.items() for part in (0, 1)
     ]  # fmt: skip
     put(lake, "stream_progress", progress)
+    letters(lake)
+
+
+def letters(lake: Lake) -> None:
+    """What could not be read."""
     bad = [
         ("invalid_utf8", "byte 0xff at 0 is not UTF-8", b"\xff\xfe<script>alert(1)</script>"),
         ("invalid_json", "the record is not JSON: unexpected end at byte 9", b'{"object"'),
         ("tombstone", "the record has no value", None),
     ]
-    letters = [
+    rows = [
         {
             "dead_letter_id": f"agent.orchestration:1:{at}:0", "stream": "orchestration", "reason": reason,
             "detail": detail, "source_topic": "agent.orchestration", "source_partition": 1, "source_offset": at,
@@ -195,7 +200,7 @@ def beside(lake: Lake) -> None:
         }
         for at, (reason, detail, raw) in enumerate(bad)
     ]  # fmt: skip
-    put(lake, "dead_letters", letters)
+    put(lake, "dead_letters", rows)
 
 
 def put(lake: Lake, name: str, rows: list[dict[str, Any]]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from dashboards.charts.coverage import STATUSES, calendar
 from dashboards.charts.palette import DARK, LIGHT, Palette
 from dashboards.charts.privileges import bars, identity, parts_of
+from dashboards.charts.trend import bars_of, rates, stacked
 
 
 def agent(name: str, used: int, unused: int, high: int, tenant: str | None = "acme") -> dict[str, Any]:
@@ -101,3 +102,47 @@ def test_danger_differs_from_fine_without_red_or_green_cones(colours: Palette) -
             for colour in (colours.danger, colours.fine)
         ]
         assert max(abs(one - other) for one, other in zip(*seen, strict=True)) > 0.2
+
+
+def found(hours: float, level: str, findings: int) -> dict[str, Any]:
+    at = datetime(2026, 3, 2, tzinfo=UTC) + timedelta(hours=hours)
+    return {"bucket": at, "in_hours": True, "level": level, "findings": findings}
+
+
+def test_levels_are_piled_up_with_the_severest_lowest() -> None:
+    bars = bars_of([found(0, "high", 2), found(0, "critical", 1), found(3, "low", 4)])
+
+    assert [(bar["level"], bar["start"], bar["end"]) for bar in bars] == [
+        ("critical", 0, 1),
+        ("high", 1, 3),
+        ("low", 0, 4),
+    ]
+    assert bars[2]["at"] == bars[0]["until"]
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_only_critical_has_the_colour_of_danger(dark: bool) -> None:
+    chart = stacked([found(0, "high", 2)], dark=dark).to_dict()
+    scale = chart["layer"][0]["encoding"]["color"]["scale"]
+    danger = (DARK if dark else LIGHT).danger
+
+    assert [level for level, ink in zip(scale["domain"], scale["range"], strict=True) if ink == danger] == [
+        "critical"
+    ]
+
+
+def test_rates_say_what_they_are_rates_of_and_differ_by_shape_and_dash() -> None:
+    row = {
+        "bucket": datetime(2026, 3, 2, tzinfo=UTC),
+        "in_hours": False,
+        "kind": "actions",
+        "n": 8,
+        "backed": 6,
+        "rate": 0.75,
+    }
+    chart = rates([row], dark=False).to_dict()
+    lines, points = chart["layer"]
+
+    assert chart["data"]["values"][0]["of"] == "6 of 8"
+    assert len(set(map(str, lines["encoding"]["strokeDash"]["scale"]["range"]))) == 2
+    assert len(set(points["encoding"]["shape"]["scale"]["range"])) == 2

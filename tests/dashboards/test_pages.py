@@ -2,58 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from analytics.detect import detect
+from dashboards.console import saved
 from lake.store import open_lake
-from tests.dashboards.small_lake import CASES, HOSTILE, LONG, make_lake, settings_for
+from tests.dashboards.shown import metrics, said
+from tests.dashboards.small_lake import CASES, HOSTILE, LONG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
     from streamlit.testing.v1 import AppTest
 
-PAGES = ("findings", "chain", "privileges", "health")
+
+PAGES = (
+    "overview", "queue", "finding", "chain", "agents", "privileges", "decisions", "rules", "health", "sql",
+)  # fmt: skip
 
 
-def said(app: AppTest) -> str:
-    """All text that the page shows outside its grids and charts."""
-    parts: Iterable[Any] = (
-        *app.text,
-        *app.caption,
-        *app.markdown,
-        *app.info,
-        *app.error,
-        *app.code,
-        *app.title,
-    )
-    return "\n".join(str(part.value) for part in parts)
+def test_every_page_opens_without_an_error(open_app: Callable[..., AppTest], small_lake: Path) -> None:
+    app = open_app(small_lake)
+    for page in PAGES:
+        app.switch_page(f"screens/{page}.py").run()
+
+        assert [each.message for each in app.exception] == []
+        assert [each.value for each in app.error] == []
+        assert [title.value.lower() for title in app.title] == [page]
 
 
-def metrics(app: AppTest) -> dict[str, str]:
-    return {metric.label: metric.value for metric in app.metric}
-
-
-def titles(app: AppTest) -> list[str]:
-    grid = app.dataframe[0].value
-    return [str(title) for title in grid["title"]]
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_page_opens_without_an_error(
-    open_app: Callable[..., AppTest], small_lake: Path, page: str
-) -> None:
-    app = open_app(small_lake, page)
-
-    assert [each.message for each in app.exception] == []
-    assert [each.value for each in app.error] == []
-    assert [title.value for title in app.title] == [page.capitalize()]
-
-
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["queue", "sql"])
 def test_without_a_lake_every_page_says_what_to_run(
     open_app: Callable[..., AppTest], tmp_path: Path, page: str
 ) -> None:
@@ -64,7 +44,7 @@ def test_without_a_lake_every_page_says_what_to_run(
     assert "counterfoil demo" in said(app)
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", ["queue", "overview"])
 def test_an_empty_lake_says_what_to_run(open_app: Callable[..., AppTest], tmp_path: Path, page: str) -> None:
     open_lake(tmp_path / "empty", create=True)
     app = open_app(tmp_path / "empty", page)
@@ -83,112 +63,114 @@ def test_a_wrong_setting_is_a_sentence(
     assert "correlate.hops" in said(app)
 
 
-class TestFindings:
-    def test_counts_by_level_stand_above_the_queue_severest_first(
+class TestOverview:
+    def test_what_is_open_and_how_far_actions_are_backed(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        app = open_app(small_lake)
+        app = open_app(small_lake, "overview")
+        shown = metrics(app)
 
-        assert [label.split()[1] for label in metrics(app)] == [
-            "critical",
-            "high",
-            "medium",
-            "low",
-            "informational",
-        ]
-        assert metrics(app)["◆ critical"] == "1"
-        assert sum(int(value) for value in metrics(app).values()) == len(titles(app))
+        assert (shown["◆ critical, open"], shown["▲ high, open"]) == ("1", "3")
+        assert (shown["new"], shown["closed"]) == ("6", "0")
+        assert (shown["flagged"], shown["of judged (n)"], shown["window"]) == ("67%", "2 of 3", "90 d")
+        assert "actions 9" in said(app)
+        assert "80 records behind · 3 dead letters" in said(app)
 
-    def test_old_data_are_shown_without_a_window(
+
+class TestAgents:
+    def test_one_agent_has_its_actions_grants_handoffs_and_findings(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        app = open_app(small_lake)
+        app = open_app(small_lake, "agents", who="refunds", of="acme")
+        shown = metrics(app)
+        removed = app.dataframe[2].value.set_index("permission")["proposal"]
+        use = dict(zip(app.dataframe[1].value["permission"], app.dataframe[1].value["use"], strict=True))
 
-        assert app.selectbox(key="window").value == "all"
-        assert "last seen 2026-03-02 09:00 to 2026-03-04" in said(app)
+        assert (shown["open findings"], shown["permissions unused"]) == ("3", "2 of 4")
+        assert (use["payment.export"], use["payment.read"]) == ("unused", "used")
+        assert removed["payment.export"] == "remove"
+        assert {"in", "out"} == set(app.dataframe[3].value["direction"])
+        assert "refunds ran delete on payment p-1 although it was denied" in said(app)
 
-    def test_a_level_is_chosen_and_the_counts_stay(
+    def test_an_agent_that_is_not_there_is_shown_without_anything(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        app = open_app(small_lake)
-        before = metrics(app)
-        app.multiselect(key="level").select("critical").run()
-
-        assert titles(app) == ["refunds ran delete on payment p-1 although it was denied"]
-        assert metrics(app) == before
-
-    def test_filters_stand_in_the_address(self, open_app: Callable[..., AppTest], small_lake: Path) -> None:
-        app = open_app(small_lake, rule="07 excessive-privilege")
-
-        assert app.selectbox(key="rule").value == "07"
-        assert set(app.dataframe[0].value["rule_id"]) == {"07"}
-
-    def test_a_filter_that_leaves_nothing_says_so(
-        self, open_app: Callable[..., AppTest], small_lake: Path
-    ) -> None:
-        app = open_app(small_lake, state="suppressed")
-
-        assert "No finding passes these filters." in said(app)
-
-    def test_between_two_times(self, open_app: Callable[..., AppTest], small_lake: Path) -> None:
-        app = open_app(small_lake)
-        app.selectbox(key="window").select("between").run()
+        app = open_app(small_lake, "agents", who=HOSTILE + "x")
 
         assert not app.exception
-        assert titles(app)
+        assert "No action of this agent has been read." in said(app)
 
-    def test_the_severest_finding_is_open_and_tells_decision_and_next_steps(
+
+class TestDecisions:
+    def test_rates_have_their_n_and_filters_stand_in_the_address(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        text = said(open_app(small_lake))
+        app = open_app(small_lake, "decisions", answer="deny")
 
-        assert "refunds ran delete on payment p-1 although it was denied" in text
-        assert "≠ deny" in text
-        assert "The decision came 100 ms before the action." in text
-        assert "1. " in text
-        assert "d-0002" in text
+        assert (metrics(app)["decisions (n)"], metrics(app)["deny rate"]) == ("2", "100.0%")
+        assert set(app.dataframe[0].value["decision"]) == {"deny"}
 
-    def test_the_address_names_the_finding_by_id(
+    def test_the_ledger_tells_what_a_decision_was_used_for(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        wanted = findings(small_lake)["triage holds database.drop and did not use it"]
-        app = open_app(small_lake, finding=wanted, level="critical")
+        app = open_app(small_lake, "decisions", decision="d-0000")
+        ledger = app.dataframe[2].value
 
-        assert "triage holds database.drop and did not use it" in said(app)
-        assert "is not among these rows" in said(app)
+        assert "d-0000" in set(ledger["decision_id"])
+        assert "Used 2 times" in said(app)
+        assert "outside its scope" in said(app)
 
-    def test_a_finding_that_is_not_there_is_a_sentence(
+
+class TestRules:
+    def test_a_rule_has_its_query_its_tests_and_its_runs(
         self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        app = open_app(small_lake, finding="no-such-finding")
+        app = open_app(small_lake, "rules", show="02")
 
-        assert [each.value for each in app.warning] == [
-            "There is no finding of this id in the state of the lake that is shown."
-        ]
+        assert "02 implicit-trust-reuse" in said(app)
+        assert any("action_backing" in str(each.value) for each in app.code)
+        assert "cases: " in said(app)
+        assert "Meant to run every 5 min" in said(app)
+        assert metrics(app)["true, of judged (n)"] == "–"
 
-    def test_the_queue_is_frozen_until_newer_findings_are_loaded(
-        self, open_app: Callable[..., AppTest], tmp_path: Path
+
+class TestSql:
+    def test_a_query_is_answered_and_one_that_writes_is_not(
+        self, open_app: Callable[..., AppTest], small_lake: Path
     ) -> None:
-        lake = make_lake(tmp_path / "grows", findings=False)
-        app = open_app(lake)
-        assert "There are no findings." in said(app)
-        assert "counterfoil detect" in said(app)
+        app = open_app(small_lake, "sql", sql="SELECT count(*) AS n FROM authorization_decisions -- all")
+        app.button(key="run-sql").click().run()
+        assert list(app.dataframe[0].value["n"]) == [181]
 
-        detect(settings_for(lake), closed=True)
-        app.run()
-        assert "There are no findings." in said(app)
+        for query in ("DROP TABLE findings", "SELECT * FROM read_csv('/etc/passwd')", "SELECT 1; SELECT 2"):
+            app.text_area(key="sql").set_value(query).run()
+            app.button(key="run-sql").click().run()
+            assert "The query was not answered." in said(app)
+            assert not app.exception
 
-        app.button[0].click().run()
-        assert "There are no findings." not in said(app)
-        assert titles(app)
+    def test_every_saved_query_is_answered(self, open_app: Callable[..., AppTest], small_lake: Path) -> None:
+        app = open_app(small_lake, "sql")
+        for title in saved():
+            app.selectbox(key="saved").select(title).run()
+            app.button(key="run-sql").click().run()
+            assert not app.error, title
+            assert " rows in " in said(app)
 
-    def test_text_of_a_log_is_shown_as_text(self, open_app: Callable[..., AppTest], small_lake: Path) -> None:
-        wanted = next(each for title, each in findings(small_lake).items() if title.startswith("=HYPERLINK"))
-        app = open_app(small_lake, finding=wanted)
-        shown = HOSTILE.replace("\u202e", "\\u202e")
+    def test_as_of_shows_the_lake_of_then(self, open_app: Callable[..., AppTest], small_lake: Path) -> None:
+        app = open_app(small_lake, "sql", as_of="2020-01-01T00:00")
+        app.button(key="run-sql").click().run()
 
-        assert any(str(text.value).startswith(shown) for text in app.text)
-        assert not any("evil" in str(each.value) for each in (*app.markdown, *app.caption, *app.info))
+        assert "as of 2020-01-01 00:00:00 UTC" in said(app)
+        assert "0 rows" in said(app)
+
+    def test_the_dictionary_has_the_columns_of_tables_and_views(
+        self, open_app: Callable[..., AppTest], small_lake: Path
+    ) -> None:
+        app = open_app(small_lake, "sql")
+        app.selectbox(key="dictionary").select("authority_trace").run()
+        words = app.dataframe[-1].value
+
+        assert list(words[words["column"] == "path_complete"]["type"]) == ["bool"]
 
 
 class TestChain:
@@ -313,12 +295,3 @@ class TestHealth:
         app.selectbox(key="dead_letter").select_index(2).run()
 
         assert "The record has no value." in said(app)
-
-
-def findings(lake: Path) -> dict[str, str]:
-    from analytics.session import open_session
-
-    with open_session(settings_for(lake)) as session:
-        session.need("current_findings")
-        rows = session.fetch("SELECT title, finding_id FROM current_findings").to_pylist()
-    return {row["title"]: row["finding_id"] for row in rows}

@@ -80,6 +80,7 @@ def test_the_settings_in_force_reach_the_pages_and_the_brokers_password_does_not
     given = load_settings(
         rules_folder=[tmp_path / "rules"],
         catalogue=tmp_path / "catalogue.toml",
+        suppressions=[tmp_path / "suppressions.toml"],
         lake={"url": "some-lake"},
         kafka={"username": "soc", "password": "hunter2"},
         correlate={"skew": "7s", "settle": "1h"},
@@ -102,3 +103,4 @@ def test_the_settings_in_force_reach_the_pages_and_the_brokers_password_does_not
         given.dashboard,
     )
     assert (seen.rules_folder, seen.catalogue) == (given.rules_folder, given.catalogue)
+    assert seen.suppressions == given.suppressions

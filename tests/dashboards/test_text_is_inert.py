@@ -22,6 +22,20 @@ BANNED = {
     "iframe",
 }
 
+# Their labels are markup too, so no text of a record may be in them; these are what makes it fit to be seen.
+LABELS = {
+    "caption",
+    "badge",
+    "expander",
+    "page_link",
+    "toast",
+    "button",
+    "metric",
+    "popover",
+    "download_button",
+}
+SHOWN = {"one_line", "visible", "what", "from_bytes"}
+
 
 def constant(node: ast.expr) -> bool:
     """Whether the text is ours: written in the source, or a choice between such."""
@@ -40,6 +54,15 @@ def renders_markup(source: str) -> list[str]:
             found.append(f"line {node.lineno}: unsafe_allow_html")
         if name in BANNED and ast.unparse(node.func.value) != "sys.stdout":
             found.append(f"line {node.lineno}: {name}")
+        if name in LABELS:
+            asked = [*node.args, *(keyword.value for keyword in node.keywords if keyword.arg == "label")]
+            called = {
+                ast.unparse(each.func)
+                for arg in asked
+                for each in ast.walk(arg)
+                if isinstance(each, ast.Call)
+            }
+            found += [f"line {node.lineno}: {name} of {each}" for each in sorted(called & SHOWN)]
         if name in ("markdown", "subheader", "header", "info", "error", "warning", "success") and not all(
             constant(each) for each in node.args
         ):
@@ -61,6 +84,8 @@ def test_only_our_own_text_is_rendered_as_markup(path: Path) -> None:
         "st.write('a')",
         "st.text('a', unsafe_allow_html=True)",
         "left.table(x)",
+        "st.caption(f'by {one_line(x)}')",
+        "st.page_link('a.py', label=visible(x))",
     ],
 )
 def test_the_check_finds_what_it_is_for(source: str) -> None:

@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 def test_every_record_is_there_once_whatever_fails(tmp_path: Path) -> None:
     home, told = tmp_path / "run", tmp_path / "report.json"
     home.mkdir()
-    options = ["--seed", "11", "--seconds", "12", "--members", "2", "--rate", "300"]
+    options = ["--seed", "11", "--seconds", "6", "--members", "2", "--rate", "300"]
     done = subprocess.run(
         [sys.executable, "-m", "tests.chaos", *options, "--home", str(home), "--report", str(told)],
         cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,

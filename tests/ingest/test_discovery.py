@@ -288,6 +288,7 @@ def test_records_that_compaction_took_away_leave_no_gap_and_hold_nothing_up(
 
 
 @pytest.mark.broker
+@pytest.mark.long
 def test_a_broker_that_is_gone_for_long_is_told_of_once_and_once_when_it_is_back(
     private_broker: StartBroker, write_settings: Callable[..., Path], start_process: Any, events: Any
 ) -> None:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.broker
 
-PER_TOPIC = 100_000
 TABLES = ("orchestration_events", "authorization_decisions", "identity_events", "dead_letters")
 # Around the commits of the primary tables, between them and those of the other tables, and at random moments.
 DEATHS = (
@@ -29,11 +28,15 @@ DEATHS = (
     "after secondary 2",
     "before secondary 1",
 )
+# Records of each topic, rows of a batch, deaths: as many batches in both forms, so that there is work for each victim.
+SHORT = pytest.param(24_000, 500, DEATHS[:4], id="short")
+LONG = pytest.param(100_000, 2000, DEATHS, id="long", marks=pytest.mark.long)
 
 
+@pytest.mark.parametrize(("per_topic", "batch_rows", "deaths"), [SHORT, LONG])
 def test_no_record_is_lost_or_repeated_when_members_are_killed(
-    broker: Broker, topic: Callable[[str], str], write_settings: Callable[..., Path], start_process: Any,
-    look: Any, events: Any,
+    per_topic: int, batch_rows: int, deaths: tuple[str, ...], broker: Broker, topic: Callable[[str], str],
+    write_settings: Callable[..., Path], start_process: Any, look: Any, events: Any,
 ) -> None:  # fmt: skip
     orchestration, authorization = topic("orchestration"), topic("authorization")
     for name, make, other in (
@@ -41,8 +44,8 @@ def test_no_record_is_lost_or_repeated_when_members_are_killed(
         (authorization, events.decision, events.grant),
     ):
         broker.create_topic(name, partitions=3)
-        half = PER_TOPIC // 2
-        for compression, numbers in (("lz4", range(half)), ("zstd", range(half, PER_TOPIC))):
+        half = per_topic // 2
+        for compression, numbers in (("lz4", range(half)), ("zstd", range(half, per_topic))):
             # Every fiftieth record goes to a table other than the stream's own.
             values = (other(f"g{i}") if i % 50 == 0 else make(f"n{i}") for i in numbers)
             broker.produce(
@@ -55,11 +58,11 @@ def test_no_record_is_lost_or_repeated_when_members_are_killed(
         "authorization_topics": [authorization],
         "session_timeout": "3s",
     }
-    small = write_settings(kafka=kafka, ingest={"batch_rows": 2000, "batch_time": "500ms"})
+    small = write_settings(kafka=kafka, ingest={"batch_rows": batch_rows, "batch_time": "500ms"})
 
     companion = start_process(small, "--pace", "1")
     companion.wait_for("append")
-    for number, death in enumerate(DEATHS):
+    for number, death in enumerate(deaths):
         victim = start_process(small, "--die", death)
         assert victim.end() == -signal.SIGKILL, (death, victim.lines, victim.errors)
         if number == 3:
@@ -76,7 +79,7 @@ def test_no_record_is_lost_or_repeated_when_members_are_killed(
         (name, partition, offset)
         for name in sorted((orchestration, authorization))
         for partition in range(3)
-        for offset in range(len(range(partition, PER_TOPIC // 2, 3)) * 2)
+        for offset in range(len(range(partition, per_topic // 2, 3)) * 2)
     ]
     assert look.coordinates(*TABLES) == produced
     ids = look.sql(
@@ -84,5 +87,5 @@ def test_no_record_is_lost_or_repeated_when_members_are_killed(
         " select count(distinct decision_id) from authorization_decisions union all"
         " select count(distinct event_id) from identity_events"
     )
-    odd = PER_TOPIC // 50
-    assert ids == [(PER_TOPIC - odd,), (PER_TOPIC - odd,), (odd,)]
+    odd = per_topic // 50
+    assert ids == [(per_topic - odd,), (per_topic - odd,), (odd,)]

@@ -273,7 +273,15 @@ def test_progress_is_reported_and_noted(tmp_path: Path, make_settings: Any, line
     ]
 
 
-@pytest.mark.parametrize("death", ["before primary 1", "after secondary 1", "after primary 2", "within 3"])
+@pytest.mark.parametrize(
+    "death",
+    [
+        "after secondary 1",
+        pytest.param("before primary 1", marks=pytest.mark.long),
+        pytest.param("after primary 2", marks=pytest.mark.long),
+        pytest.param("within 3", marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_run_goes_on_where_it_was(
     death: str, tmp_path: Path, write_settings: Any, start_process: Any, lines: Any, look: Any
 ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EXAMPLE = Path(__file__).parents[2] / "counterfoil.example.toml"
-NAMED = {"mapping.tools", "rules"}  # tables whose keys are names of the user's
+NAMED = {"mapping.tools", "rules", "delivery.sinks"}  # tables whose keys are names of the user's
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,12 @@ def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, Any]
     """Yield each setting as a dotted path, with its default."""
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        inner = [each for each in (field.annotation, *get_args(field.annotation)) if _is_model(each)]
+        inner = list(_models(field.annotation))
         if not inner:
             yield path, field.get_default(call_default_factory=True)
-        else:
+        for each in inner:  # several where the table has a kind
             named = get_origin(field.annotation) is dict
-            yield from fields(inner[0], f"{path}.*." if named else f"{path}.")
+            yield from fields(each, f"{path}.*." if named else f"{path}.")
 
 
 def keys(table: Any, prefix: str = "") -> Iterator[str]:
@@ -60,8 +60,12 @@ def keys(table: Any, prefix: str = "") -> Iterator[str]:
                 yield path
 
 
-def _is_model(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, BaseModel)
+def _models(kind: Any) -> Iterator[type[BaseModel]]:
+    """Yield the models in an annotation, however deep."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for each in get_args(kind):
+        yield from _models(each)
 
 
 def test_it_loads_and_its_values_are_the_defaults() -> None:

@@ -1,6 +1,6 @@
 """Whatever a record holds, it is accounted for and no reader fails, alone or beside others, in any order.
 
-The examples are hypothesis's: the same on every run, and twenty times as many in `make test-long`.
+The examples are hypothesis's: the same on every run, and thirty times as many in `make test-long`.
 """
 
 from __future__ import annotations

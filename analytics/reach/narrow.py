@@ -1,0 +1,218 @@
+"""Narrowing a session to what is new, what time has made ripe, and all rows that these can be joined with.
+
+A run over a narrowed session costs what is new and its surroundings, and finds what a run over the whole lake would
+find about them; what it `judged` says which findings those are.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+
+from lake.duck import quote, quote_name, view_sql
+from schemas.catalogue import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import timedelta
+
+    from analytics.session import Session
+    from lake.store import Lake
+
+# The tables that a run is narrowed to; the rest of what rules read is small.
+NARROWED = ("orchestration_events", "authorization_decisions", "identity_events")
+# What is made from the whole lake, by queries of few columns, before the tables are narrowed.
+SHARED = ("watermark", "stream_holes", "policy_epochs", "learned_tools", "agent_names")
+
+_FOLDER = Path(__file__).parent
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEAR, _FAR = 1, 2  # slices of ten minutes
+
+
+@cache
+def _sql(name: str) -> str:
+    return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def complete_until(session: Session) -> dict[str, datetime]:
+    """Up to when each stream is complete, by its name; a stream that cannot tell is left out."""
+    session.need("watermark")
+    rows = session.fetch(
+        "SELECT w.stream, coalesce(p.complete_until, w.complete_until) AS until FROM watermark AS w, params AS p"
+    ).to_pylist()
+    return {row["stream"]: row["until"].astimezone(UTC) for row in rows if row["until"] is not None}
+
+
+def narrow(
+    session: Session,
+    lake: Lake,
+    reach: str,
+    before: Mapping[str, int],
+    complete_before: Mapping[str, datetime],
+    *,
+    settle: timedelta,
+    wait: timedelta,
+    lookback: timedelta,
+) -> int | None:
+    """Narrow the session's tables to what a rule of this reach must look at again; how many rows that is.
+
+    `before` has the versions of the tables that were judged already, `complete_before` up to when the streams were
+    complete then; `settle` and `wait` are the shortest and the longest time that the rules wait before they judge.
+    Rows that lie further back than `lookback` from the oldest of what is to be judged are not joined with it, but for
+    decisions that are named or still hold, and what is said of identities. None, and nothing is narrowed, where it
+    can no longer be told what is new: then the whole lake is to be judged.
+    """
+    now = complete_until(session)
+    if now.keys() - complete_before.keys() or not _register(session, lake, before):
+        return None
+    session.need(*SHARED)
+    moments = [*now.values(), *complete_before.values()]
+    nothing = datetime(1, 1, 1, tzinfo=UTC)
+    ripe = (
+        (min(moments) - wait, max(moments) - settle)
+        if moments and now != complete_before
+        else (nothing, nothing)
+    )
+    # Variables, and not a table: as constants they spare the files that they rule out.
+    for name, moment in zip(("ripe_from", "ripe_to"), ripe, strict=True):
+        session.run(f"SET VARIABLE {name} = {quote(moment.isoformat())}::TIMESTAMPTZ")
+    session.run(
+        f"SET VARIABLE oldest_date = {quote((_oldest(session, ripe[0]) - lookback).date().isoformat())}::DATE"
+    )
+    session.run(_sql("keys"))
+    session.run(_sql("seeds"))
+    if reach == "hour":
+        session.run(_sql("hours"))
+    if reach == "credential":
+        session.run(_sql("credentials"))
+        _follow(session, once=True)
+    else:
+        _follow(session)
+        if _any_without_run(session):
+            _widen(session, _NEAR)
+    session.run(_sql("judged"))
+    if reach == "hour":
+        session.run(
+            "INSERT INTO judged SELECT 'hour', key_of(CAST(CAST(epoch(hour) AS BIGINT) AS VARCHAR)) FROM seed_hours"
+        )
+    if reach == "credential":
+        session.run(
+            "CREATE OR REPLACE TABLE judged AS SELECT 'credential' AS kind, credential_id AS key FROM seed_credentials"
+        )
+    elif _any_without_run(session):
+        _widen(session, _FAR)
+    session.forget(but=SHARED)
+    for name in NARROWED:
+        session.run(f"DROP VIEW IF EXISTS {name}")
+    session.run(_sql("narrow"))
+    counts = " + ".join(f"(SELECT count(*) FROM {name})" for name in NARROWED)
+    return int(session.fetch(f"SELECT {counts} AS n")["n"][0].as_py())
+
+
+def _oldest(session: Session, ripe_from: datetime) -> datetime:
+    """The oldest of the times that a run sets out from."""
+    times = " UNION ALL ".join(
+        f"SELECT min({TABLES[name].time_column}) AS oldest FROM {quote_name(f'added_{name}')}"
+        for name in NARROWED
+    )
+    added: datetime | None = session.fetch(f"SELECT min(oldest) AS oldest FROM ({times})")["oldest"][
+        0
+    ].as_py()
+    found = [each.astimezone(UTC) for each in (added,) if each is not None]
+    if ripe_from.year > 1:
+        found.append(ripe_from)
+    return max(min(found, default=_EPOCH), _EPOCH)
+
+
+def widen_again(session: Session) -> None:
+    """Give the session the whole tables back."""
+    session.forget(but=SHARED)
+    for name in NARROWED:
+        session.run(f"DROP TABLE IF EXISTS {name}")
+        session.run(f"CREATE OR REPLACE VIEW {name} AS FROM whole_{name}")
+
+
+_TOLD = pa.schema(
+    [
+        ("finding_id", pa.string()),
+        ("anchor_event_ids", pa.list_(pa.string())),
+        ("decision_ids", pa.list_(pa.string())),
+        ("entity_keys", pa.list_(pa.string())),
+        ("first_seen_time", pa.timestamp("us", tz="UTC")),
+    ]
+)
+
+
+def judged(session: Session, findings: Iterable[Mapping[str, Any]]) -> set[str]:
+    """The ids of those findings that the narrowed session has judged."""
+    rows = [{name: finding[name] for name in _TOLD.names} for finding in findings]
+    with session.cursor() as cursor:
+        cursor.register("told", pa.Table.from_pylist(rows, schema=_TOLD))
+        found = cursor.sql(_sql("judged_findings")).fetchall()
+        cursor.unregister("told")
+    return {row[0] for row in found}
+
+
+def judged_on_record(session: Session, rule_id: str) -> set[str]:
+    """As `judged`, for all findings of a rule that are on record."""
+    session.need("current_findings")
+    with session.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE TEMP TABLE told AS "
+            f"SELECT {', '.join(_TOLD.names)} FROM current_findings WHERE rule_id = ?",
+            [rule_id],
+        )
+        return {row[0] for row in cursor.sql(_sql("judged_findings")).fetchall()}
+
+
+def _register(session: Session, lake: Lake, before: Mapping[str, int]) -> bool:
+    """Views of the whole tables and of the rows that came since; false where what came can no longer be told."""
+    for name in NARROWED:
+        pinned = session.snapshot.tables.get(name)
+        files = [] if pinned is None else lake.added_between(TABLES[name], before.get(name), pinned.version)
+        if files is None:
+            return False
+        session.run(
+            f"CREATE OR REPLACE VIEW {quote_name(f'added_{name}')} AS {view_sql(TABLES[name], files)}"
+        )
+        try:
+            session.fetch(f"SELECT max(event_date) FROM {quote_name(f'added_{name}')}")
+        except duckdb.Error:  # compacted away, and expired since
+            return False
+        whole = view_sql(TABLES[name], session.snapshot.files(name))
+        session.run(f"CREATE OR REPLACE VIEW {quote_name(f'whole_{name}')} AS {whole}")
+    return True
+
+
+def _follow(session: Session, done: int = -1, *, once: bool = False) -> None:
+    """From key to row to key, beginning with the keys after round `done`, until nothing more is reached."""
+    for _ in range(1 if once else 1_000_000):
+        session.run(f"CREATE OR REPLACE TABLE frontier AS SELECT kind, key FROM reached WHERE round > {done}")
+        done = _rounds(session)
+        if not session.fetch("SELECT count(*) AS n FROM frontier")["n"][0].as_py():
+            return
+        session.run(_sql("follow"))
+
+
+def _rounds(session: Session) -> int:
+    return int(session.fetch("SELECT coalesce(max(round), 0) AS n FROM reached")["n"][0].as_py())
+
+
+def _widen(session: Session, slices: int) -> None:
+    done = _rounds(session)
+    session.run(f"CREATE OR REPLACE TABLE around AS SELECT {slices} AS steps")
+    session.run(_sql("loose"))
+    _follow(session, done)
+
+
+def _any_without_run(session: Session) -> bool:
+    found = session.fetch(
+        "SELECT EXISTS (FROM decision_keys WHERE trace_id IS NULL AND agent IS NOT NULL) OR EXISTS (FROM event_keys "
+        "WHERE trace_id IS NULL AND is_action) AS any"
+    )
+    return bool(found["any"][0].as_py())

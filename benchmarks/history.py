@@ -1,0 +1,123 @@
+"""What a detection run costs over new events, as the history behind them grows, beside a run over everything.
+
+    python -m benchmarks.history [--per-day 100000] [--days 1,10,100] [--memory 8GB]
+
+For each length a lake is made under .cache/bench and judged whole, once. Then five minutes of new events arrive and
+are judged, by the rules that go on from where they were, and by those that look at the whole lake. Each measurement is
+a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from benchmarks._measure import in_child, machine, measured, tell
+
+_CACHE = Path(__file__).parents[1] / ".cache" / "bench"
+_START = datetime(2026, 6, 1, tzinfo=UTC)
+_MINUTES = 5
+
+
+def main() -> None:
+    """Make the lakes, measure, print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--per-day", type=int, default=100_000, help="actions a day")
+    parser.add_argument("--days", default="1,10,100")
+    parser.add_argument("--memory", default="8GB")
+    parser.add_argument("--part", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    lengths = [int(days) for days in options.days.split(",")]
+    if options.part:
+        print(json.dumps(_part(options.part, lengths[0], options.per_day, options.memory)))
+        return
+    print(f"machine: {machine()}")
+    print(f"{options.per_day:,} actions a day with as many decisions; new: {_MINUTES} minutes of them")
+    common = ("--per-day", str(options.per_day), "--memory", options.memory)
+    for days in lengths:
+        figures = {}
+        for part in ("make", "whole", "arrive", "new", "rest"):
+            tell(f"{days} days: {part}")
+            figures[part] = in_child("benchmarks.history", "--part", part, "--days", str(days), *common)
+        whole, new, rest = figures["whole"], figures["new"], figures["rest"]
+        print(f"{days:4} days, {figures['make']['rows']:12,} rows before")
+        for name, each in (
+            ("all rules, everything", whole),
+            ("rules that go on", new),
+            ("rules of the whole lake", rest),
+        ):
+            print(
+                f"  {name:24} {each['seconds']:7.1f} s {each['cpu_seconds']:7.1f} s of CPU {each['peak_gib']:5.1f} GiB"
+                f" {each['rows']:12,} rows read {each['written']:7,} states written"
+            )
+
+
+def _folder(days: int, per_day: int) -> Path:
+    return _CACHE / f"history-{days}-{per_day}"
+
+
+def _part(part: str, days: int, per_day: int, memory: str) -> dict[str, Any]:
+    from schemas.settings import load_settings
+
+    url = str(_folder(days, per_day) / "lake")
+    settings = load_settings(lake={"url": url}, correlate={"memory_limit": memory})
+    if part == "make":
+        shutil.rmtree(_folder(days, per_day), ignore_errors=True)
+        return measured(lambda: _append(url, 7, per_day * days, _START, days))
+    if part == "arrive":
+        actions = per_day * _MINUTES // (24 * 60)
+        start = _START + timedelta(days=days)
+        return measured(lambda: _append(url, 8, actions, start, _MINUTES / (24 * 60)))
+    return measured(lambda: _detect(settings, part))
+
+
+def _append(url: str, seed: int, actions: int, start: datetime, days: float) -> dict[str, Any]:
+    """Append that many actions with their decisions, and note that both streams were read to their end."""
+    from lake.store import open_lake
+    from sample_data.bulk import bulk_tables
+    from schemas.catalogue import TABLES
+
+    lake = open_lake(url, create=True)
+    rows = 0
+    for name, table in bulk_tables(seed, actions, start=start, days=days):
+        lake.append(TABLES[name], table)
+        rows += table.num_rows
+    seen = start + timedelta(days=days)
+    progress = TABLES["stream_progress"]
+    notes = [
+        {"progress_id": f"{stream}-{seed}", "observed_time": seen, "stream": stream, "source_topic": f"agent.{stream}",
+         "source_partition": partition, "next_offset": rows, "end_offset": rows, "caught_up": True,
+         "event_date": seen.date()}
+        for stream in ("orchestration", "authorization") for partition in range(6)
+    ]  # fmt: skip
+    lake.append(progress, pa.Table.from_pylist(notes, schema=progress.schema))
+    return {"rows": rows}
+
+
+def _detect(settings: Any, part: str) -> dict[str, Any]:
+    from analytics.detect import detect
+    from analytics.rule import rules
+
+    chosen = {
+        "whole": list(rules()),
+        "new": [rule.id for rule in rules().values() if rule.reach != "whole"],
+        "rest": [rule.id for rule in rules().values() if rule.reach == "whole"],
+    }[part]
+    found = detect(settings, only=chosen, report=tell)
+    return {
+        "rows": max(found.rows.values(), default=0),
+        "written": found.written,
+        "findings": len(found.findings),
+        "reach": found.reach,
+        "failed": found.failed,
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Where findings go: routes, an outbox in the lake, and sinks."""
