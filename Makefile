@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 # One more than two cores have: some tests wait for brokers most of their time.
 JOBS ?= 3
 FORMAT ?= text
+SET ?= sample_data/small sample_data/openai_agents_cerbos
 DEMO_DASHBOARD ?= 1
 CHAOS_SECONDS ?= 240
 
@@ -52,9 +53,8 @@ chaos: setup ## a fault run: kills, restarts, full disks, power cuts, clock jump
 screenshots: setup ## pictures of every page of the dashboard, light and dark, wide and narrow, in screenshots/
 	@$(BIN)/python -m tests.dashboards.screenshots $(ARGS)
 
-evaluate: setup-runtime ## compare the findings with an answer key: make evaluate SET=FOLDER [FORMAT=json]
-	@test -n "$(SET)" || { echo "evaluate: name a folder of events and labels: make evaluate SET=FOLDER" >&2; exit 2; }
-	@$(BIN)/counterfoil evaluate "$(SET)" --format $(FORMAT)
+evaluate: setup-runtime ## compare the findings with the answer keys of the sample data (SET=FOLDER: of a folder) [FORMAT=json]
+	@set -e; for each in $(SET); do echo "== $$each" >&2; $(BIN)/counterfoil evaluate "$$each" --format $(FORMAT); done
 
 clean: ## remove caches, builds and the demo's files (the environment stays: rm -r .venv for a new one)
 	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo screenshots

@@ -23,6 +23,7 @@ from analytics.history import Judged, findings_on_record, hidden_by, on_record, 
 from analytics.reach.narrow import NARROWED, complete_until, judged, judged_on_record, narrow, widen_again
 from analytics.rule import Rule, line_of_query, load_rules, rule_parameters
 from analytics.run_record import (
+    INPUTS,
     Standing,
     append_runs,
     basis_of,
@@ -33,6 +34,7 @@ from analytics.run_record import (
 from analytics.scopes import is_on, parameter_sets, parameters_for
 from analytics.session import start_session
 from analytics.suppressions import read_suppressions
+from lake.snapshot import Snapshot
 from lake.store import open_configured
 from schemas.errors import RuleError, SettingsError
 from schemas.findings import LEVELS
@@ -108,7 +110,7 @@ def detect(
     chosen = _chosen(known, settings, names)
     suppressions = read_suppressions(settings.suppressions, {*known.rules, *known.broken})
     lake = open_configured(settings.lake, read_only=dry_run)
-    session = start_session(settings, closed=closed, known=known, snapshot=lake.snapshot(as_of))
+    session = start_session(settings, closed=closed, known=known, snapshot=_snapshot(lake, as_of))
     try:
         run = _Run(
             settings,
@@ -157,6 +159,18 @@ def _place(rule: Rule, session: Session) -> str:
     except duckdb.Error as error:
         return f" (rule.sql, line {line_of_query(error)})" if "\nLINE " in str(error) else ""
     return ""
+
+
+def _snapshot(lake: Lake, as_of: datetime | None) -> Snapshot:
+    """The inputs as they were at the moment, and what earlier runs left, which is taken as it is now."""
+    newest = lake.snapshot()
+    if as_of is None:
+        return newest
+    then = lake.snapshot(as_of)
+    left = {name: pinned for name, pinned in newest.tables.items() if name not in INPUTS}
+    return Snapshot(
+        newest.url, {**left, **{name: then.tables[name] for name in INPUTS if name in then.tables}}
+    )
 
 
 class _Run:

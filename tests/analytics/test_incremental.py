@@ -185,6 +185,22 @@ def test_an_older_run_that_ends_last_changes_nothing(put: Callable[..., None], s
     assert standing(settings) == {}
 
 
+def test_runs_that_were_missed_are_made_good_one_after_the_other(
+    put: Callable[..., None], settings: Settings
+) -> None:
+    put(decisions=[{"id": "d9", "at": 9, "trace": "t9", **PAY}])
+    moments = []
+    for number in range(3):
+        put(orchestration=[{"id": f"i{number}", "at": 10 + number, "trace": f"t{number}", **PAY}])
+        moments.append(datetime.now(UTC))
+    put(decisions=[{"id": "d1", "at": 10.9, "trace": "t1", **PAY}])
+    moments.append(datetime.now(UTC))
+    found = [detect(settings, only=RUN_RULES, closed=True, as_of=moment) for moment in moments]
+    assert [len(each.findings) for each in found] == [1, 2, 3, 2]
+    assert [each.reach["01"] for each in found] == ["whole", "run", "run", "run"]
+    assert [each.rows["01"] for each in found] == [2, 1, 1, 2]
+
+
 def test_where_the_log_no_longer_tells_what_is_new_everything_is_judged(
     put: Callable[..., None], lake: Lake, settings: Settings, tmp_path: Path
 ) -> None:
