@@ -32,7 +32,7 @@ test: setup ## run all tests (JOBS=3 at a time; ARGS="..." goes to pytest)
 
 test-long: setup ## what takes minutes: every combination, OPA built from source, many more hostile records
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long $(ARGS)
-	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py tests/analytics/test_incremental.py $(ARGS)
 
 lint: setup ## check style, formatting and types
 	@$(BIN)/ruff check .

@@ -13,7 +13,7 @@ import pyarrow as pa
 from analytics.reach.narrow import NARROWED
 from analytics.rule import rule_parameters
 from analytics.scopes import parameter_sets
-from analytics.views import views
+from analytics.views import order
 from schemas.findings import RUNS
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def last_standings(session: Session) -> dict[str, Standing]:
 def basis_of(rule: Rule, settings: Settings, session: Session, known: RuleSet) -> str:
     """A digest of all that a rule's findings rest on besides events and decisions; with another one all is judged anew.
 
-    The rule, the views, the settings and the catalogue, the holes in the streams, and what tools were learned to do.
+    The rule and the views it reads, the settings and the catalogue, the holes in the streams, and what tools were learned to do.
     """
     session.need("learned_tools", "stream_holes")
     learned = session.fetch("SELECT list(l ORDER BY l) AS l FROM learned_tools AS l")["l"][0].as_py()
@@ -89,7 +89,7 @@ def basis_of(rule: Rule, settings: Settings, session: Session, known: RuleSet) -
     owners = {name: each for each in known.rules.values() for name in each.parameters}
     parts: list[Any] = [
         rule.model_dump(mode="json"),
-        {name: view.sql for name, view in views().items()},
+        {view.name: view.sql for view in order(rule.views)},
         settings.correlate.model_dump(mode="json", exclude=_NOT_A_BASIS),
         override.model_dump(mode="json") if override else None,
         # A view may read a parameter of another rule.

@@ -109,7 +109,7 @@ def _detect(settings: Any, part: str) -> dict[str, Any]:
         "new": [rule.id for rule in rules().values() if rule.reach != "whole"],
         "rest": [rule.id for rule in rules().values() if rule.reach == "whole"],
     }[part]
-    found = detect(settings, only=chosen, report=tell)
+    found = detect(settings, only=chosen, whole=part == "whole", changes_only=part != "whole", report=tell)
     return {
         "rows": max(found.rows.values(), default=0),
         "written": found.written,
