@@ -149,6 +149,7 @@ def test_a_start_at_a_time_takes_the_first_record_from_then_on(
     assert names(look) == ["a1", "a2"]
 
 
+@pytest.mark.long
 @pytest.mark.broker
 def test_a_static_member_that_comes_back_takes_its_place_from_the_one_it_was(
     broker: Broker, kafka: dict[str, Any], topic: Any, write_settings: Any, start_process: Any, events: Any,

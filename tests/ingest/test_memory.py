@@ -44,6 +44,7 @@ def test_a_backlog_is_read_within_it(private_broker: StartBroker) -> None:
     assert figures["peak_gib"] < BOUND_GIB
 
 
+@pytest.mark.long
 def test_records_of_20_mb_are_dead_letters_within_it(private_broker: StartBroker) -> None:
     broker = private_broker(kind="kafka")
     fill_large(broker, 4)

@@ -329,7 +329,14 @@ def expected(count: int) -> list[tuple[str, int, int, str]]:
 
 
 @pytest.mark.parametrize(
-    ("when", "number"), [("before", 1), ("after", 1), ("before", 3), ("after", 3), ("before", 4)]
+    ("when", "number"),
+    [
+        ("before", 1),
+        pytest.param("after", 1, marks=pytest.mark.long),
+        pytest.param("before", 3, marks=pytest.mark.long),
+        ("after", 3),
+        pytest.param("before", 4, marks=pytest.mark.long),
+    ],
 )
 def test_a_replay_that_was_killed_is_finished_by_the_next(
     ingest: Any, write_settings: Any, make_settings: Any, look: Any, events: Any, when: str, number: int

@@ -165,7 +165,9 @@ def ingest(make_settings: Callable[..., Any]) -> Callable[[dict[str, Any]], int]
     return lambda kafka: run_kafka(make_settings(kafka=kafka), until_end=True).records
 
 
-@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"])
+@pytest.mark.parametrize(
+    "mechanism", ["SCRAM-SHA-256", pytest.param("SCRAM-SHA-512", marks=pytest.mark.long), "PLAIN"]
+)
 def test_a_user_with_a_password_reads_over_tls(
     mechanism: str, secured: Secured, ingest: Callable[[dict[str, Any]], int], tmp_path: Path
 ) -> None:

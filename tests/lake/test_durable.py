@@ -118,7 +118,12 @@ DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+SHORT = ("half", "whole")
+
+
+@pytest.mark.parametrize(
+    "damage", [each if each in SHORT else pytest.param(each, marks=pytest.mark.long) for each in DAMAGES]
+)
 def test_a_power_cut_at_any_moment_loses_and_repeats_nothing(
     tmp_path: Path, disk: Disk, events: Any, damage: str
 ) -> None:
