@@ -14,6 +14,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -262,6 +263,7 @@ class _Run:
         narrowed = rows is not None
         if rows is None:
             reach, rows = "whole", self._rows_of_all()
+        judges = partial(judged, self._session) if narrowed else None
         done: list[tuple[Judged, Standing, str, float]] = []
         shared = (time.perf_counter() - clock) / len(group)
         for rule, standing, basis in group:
@@ -280,7 +282,7 @@ class _Run:
             current = on_record(self._session, rule.id, found, scope, suppressed=bool(self._suppressions))
             self.detection.rows[rule.id], self.detection.reach[rule.id] = rows, reach
             taken = shared + time.perf_counter() - clock
-            done.append((Judged(rule, found, current, scope), standing, basis, taken))
+            done.append((Judged(rule, found, current, scope, judges), standing, basis, taken))
         self._write([each[0] for each in done])
         for one, standing, basis, taken in done:
             holding = self._tell(one)

@@ -17,7 +17,7 @@ from schemas.errors import CommitConflict, RuleError
 from schemas.findings import FINDINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from analytics.rule import Rule
     from analytics.session import Session
@@ -44,6 +44,8 @@ class Judged:
     found: dict[str, Finding]
     current: dict[str, Finding]
     scope: set[str] | None = None
+    # Tells which of some findings the run has judged; needed where others may write some meanwhile.
+    judges: Callable[[Iterable[Finding]], set[str]] | None = None
     written: int = 0
     closed: int = 0
     superseded: bool = False
@@ -151,9 +153,13 @@ def _positions(judged: Sequence[Judged], lake: Lake) -> tuple[dict[str, int | No
 
 
 def _read_again(judged: Sequence[Judged], settings: Settings, *, suppressed: bool) -> None:
+    """Read what is on record now: another run may have written findings about what this one has judged."""
     fresh = start_session(settings)
     try:
         for each in judged:
+            if each.scope is not None and each.judges is not None:
+                everything = on_record(fresh, each.rule.id, (), None, suppressed=suppressed)
+                each.scope = each.judges(everything.values())
             each.current = on_record(fresh, each.rule.id, each.found, each.scope, suppressed=suppressed)
     finally:
         fresh.close()

@@ -80,7 +80,8 @@ def last_standings(session: Session) -> dict[str, Standing]:
 def basis_of(rule: Rule, settings: Settings, session: Session, known: RuleSet) -> str:
     """A digest of all that a rule's findings rest on besides events and decisions; with another one all is judged anew.
 
-    The rule and the views it reads, the settings and the catalogue, the holes in the streams, and what tools were learned to do.
+    The rule and the views that it reads, the settings and the catalogue, the holes in the streams, and what was learned
+    of tools.
     """
     session.need("learned_tools", "stream_holes")
     learned = session.fetch("SELECT list(l ORDER BY l) AS l FROM learned_tools AS l")["l"][0].as_py()

@@ -10,22 +10,23 @@ import click
 from counterfoil.options import Duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from counterfoil.standing import Standing
+    from jobs.alerts import Alert
 
 DAY = timedelta(days=1)
 
 
 class Condition(NamedTuple):
-    """One of `lag`, `dead-letters`, `holes`, `stale`, with its limit: a count or a length of time."""
+    """One of `lag`, `dead-letters`, `holes`, `stale`, `alerts`, with its limit: a count or a length of time."""
 
     kind: str
     limit: Any
 
 
 class ConditionType(click.ParamType):  # type: ignore[type-arg]
-    """`lag:N`, `dead-letters[:N]`, `holes[:DURATION]` or `stale:DURATION`."""
+    """`lag:N`, `dead-letters[:N]`, `holes[:DURATION]`, `stale:DURATION` or `alerts`."""
 
     name = "condition"
 
@@ -36,23 +37,29 @@ class ConditionType(click.ParamType):  # type: ignore[type-arg]
         kind, colon, limit = str(value).partition(":")
         if kind in ("lag", "dead-letters") and (limit.isdecimal() or (kind != "lag" and not colon)):
             return Condition(kind, int(limit or 0))
+        if kind == "alerts" and not colon:
+            return Condition(kind, 0)
         if kind == "holes" and not colon:
             return Condition(kind, DAY)
         if kind in ("holes", "stale") and limit:
             return Condition(kind, Duration().convert(limit, param, ctx))
         return self.fail(
-            f"{value!r}: give lag:N, dead-letters or dead-letters:N, holes or holes:DURATION, or stale:DURATION",
+            f"{value!r}: give lag:N, dead-letters or dead-letters:N, holes or holes:DURATION, stale:DURATION, or "
+            "alerts",
             param, ctx,
         )  # fmt: skip
 
 
-def attention(standing: Standing, conditions: tuple[Condition, ...]) -> list[str]:
-    """A sentence for each thing that a condition says is wrong; empty when all is well."""
+def attention(
+    standing: Standing, conditions: tuple[Condition, ...], alerts: Iterable[Alert] = ()
+) -> list[str]:
+    """A sentence for each thing that a condition says is wrong; empty when all is well. `alerts` hold now."""
     judges: dict[str, Callable[[Standing, Any], Iterator[str]]] = {
         "lag": _lag,
         "dead-letters": _dead_letters,
         "holes": _holes,
         "stale": _stale,
+        "alerts": lambda _, most: (f"{alert.kind}: {alert.text}" for alert in list(alerts)[most:]),
     }
     return [line for kind, limit in conditions for line in judges[kind](standing, limit)]
 

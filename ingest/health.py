@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -18,25 +18,35 @@ from schemas.errors import SettingsError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ingest.metrics import Meter
+    from prometheus_client import CollectorRegistry
 
 log = logging.getLogger(__name__)
 
 _TEXT = "text/plain; charset=utf-8"
 
 
+class Meter(Protocol):
+    """What is told there: metrics, and what is wrong with the run, if anything is."""
+
+    registry: CollectorRegistry
+
+    def ailment(self) -> str | None:
+        """What is wrong, in a sentence; None when all is well."""
+        ...
+
+
 @contextmanager
-def serve(meter: Meter, address: str, port: int) -> Iterator[int]:
+def serve(meter: Meter, address: str, port: int, setting: str = "ingest.metrics_port") -> Iterator[int]:
     """Answer within the block, in threads of its own; gives the port, which is a free one where 0 is asked for.
 
-    Raises SettingsError when nothing can listen there.
+    Raises SettingsError, which names the setting, when nothing can listen there.
     """
     try:
         server = _Server(address, port, _handler(meter))
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"ingest.metrics_port: nothing can listen on {address}:{port} ({reason}): give another port, or 0"
+            f"{setting}: nothing can listen on {address}:{port} ({reason}): give another port, or 0"
             " for a free one; each process needs its own"
         ) from error
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)

@@ -39,5 +39,7 @@ def added_between(place: Place, name: str, low: int | None, high: int) -> list[s
         entry = read_entry(place, name, number)
         if entry is None or entry.actions is None:
             return None
-        files += [place.file_url(name, unquote(add["path"])) for add in entry.adds if add.get("dataChange", True)]
+        files += [
+            place.file_url(name, unquote(add["path"])) for add in entry.adds if add.get("dataChange", True)
+        ]
     return files

@@ -37,6 +37,7 @@ from schemas.errors import SettingsError
 from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
 from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
 from schemas.rule_settings import RuleOverride  # noqa: TC001 - pydantic reads it
+from schemas.schedule_settings import ScheduleSettings
 
 DEFAULT_FILE = "counterfoil.toml"
 
@@ -275,6 +276,7 @@ class Settings(BaseSettings):
     mapping: MappingSettings = MappingSettings()
     correlate: CorrelateSettings = CorrelateSettings()
     rules: dict[str, RuleOverride] = {}
+    schedule: ScheduleSettings = ScheduleSettings()
     delivery: DeliverySettings = DeliverySettings()
     dashboard: DashboardSettings = DashboardSettings()
 

@@ -1,6 +1,7 @@
 """The house of Counterfoil: which room may import which, and what no file of the checkout may hold.
 
 schemas <- lake <- {ingest, analytics, delivery}; analytics <- dashboards; those three meet only in the tables.
+analytics <- jobs.
 """
 
 from __future__ import annotations
@@ -22,11 +23,21 @@ MAY_IMPORT = {
     "analytics": {"schemas", "lake"},
     "dashboards": {"schemas", "analytics"},
     "delivery": {"schemas", "lake"},
+    "jobs": {"schemas", "lake", "analytics"},
     "sample_data": {"schemas"},
-    "counterfoil": {"schemas", "lake", "ingest", "analytics", "dashboards", "delivery", "sample_data"},
+    "counterfoil": {
+        "schemas",
+        "lake",
+        "ingest",
+        "analytics",
+        "dashboards",
+        "delivery",
+        "jobs",
+        "sample_data",
+    },
 }
 # Outside the rooms, and imported by none of them.
-OUTSIDE = {"benchmarks", "tests", "docs"}
+OUTSIDE = {"benchmarks", "tests", "docs", "deploy"}
 
 INDEX_HOST = re.compile(
     r"(?:\bpypi\.org|pythonhosted\.org|\brepo1?\.maven\b|registry\.npmjs\.org|\bcrates\.io|proxy\.golang\.org"

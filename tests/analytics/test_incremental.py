@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings, strategies
 
 from analytics import detect as module
+from analytics import history
 from analytics.cases import Case
 from analytics.crowd import crowd_of, fits
 from analytics.detect import detect
@@ -189,6 +190,28 @@ def test_an_older_run_that_ends_last_changes_nothing(put: Callable[..., None], s
     late = detect(settings, only=RUN_RULES, closed=True, as_of=before)
     assert late.written == 0
     assert [run["outcome"] for run in runs(settings)] == ["ok", "ok", "superseded", "superseded"]
+    assert standing(settings) == {}
+
+
+def test_what_an_older_run_writes_meanwhile_is_judged_by_the_newer(
+    put: Callable[..., None], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(decisions=[{"id": "d9", "at": 9, "trace": "t9", **PAY}])
+    detect(settings, only=RUN_RULES, closed=True)
+    put(orchestration=[{"id": "i1", "at": 10, "trace": "t1", **PAY}])
+    before = datetime.now(UTC)
+    put(decisions=[{"id": "d1", "at": 9, "trace": "t1", **PAY}])
+    older: list[Any] = []
+
+    def overlapped(*arguments: Any, **more: Any) -> None:
+        if not older:
+            older.append(None)
+            older.append(detect(settings, only=RUN_RULES, closed=True, as_of=before))
+        history.record(*arguments, **more)
+
+    monkeypatch.setattr(module, "record", overlapped)
+    newer = detect(settings, only=RUN_RULES, closed=True)
+    assert (older[1].written, newer.closed, newer.findings) == (1, 1, [])
     assert standing(settings) == {}
 
 

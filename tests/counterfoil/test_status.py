@@ -139,6 +139,18 @@ def test_what_asks_for_attention_is_1_and_said(
     assert all(words in line for words, line in zip(said, lines, strict=True))
 
 
+def test_each_rule_has_its_last_run_and_the_next(
+    status: Callable[..., Any], counterfoil: Callable[..., Any]
+) -> None:
+    counterfoil("run", "--once", "--quiet")
+    done = status("--format", "json", "--fail-on", "alerts")
+    told = json.loads(done.out)
+    first = told["rules"][0]
+    assert (first["rule"], first["outcome"], first["slots_waiting"]) == ("01", "ok", 0)
+    assert first["judged_until"] <= first["last_time"] < first["next_time"]
+    assert (told["alerts"], done.code) == ([], 0)
+
+
 def test_nothing_read_is_stale(counterfoil: Callable[..., Any], lake: Path) -> None:
     ended = counterfoil("status", "--lake", str(lake), "--fail-on", "stale:1d")
 
