@@ -58,6 +58,9 @@ def main() -> None:
         if slot not in sampled:
             continue
         for every, rules in groups.items():
+            # What is due once a day looks at the whole of it, and is measured at its end.
+            if every >= timedelta(days=1) and slot < _SLOTS - 1:
+                continue
             clock = time.process_time()
             rows = _run(settings, rules)
             costs[every].append(time.process_time() - clock)
