@@ -7,14 +7,15 @@
 -- column permission: The permission held, as `resource_type.action`, or a wildcard.
 -- column proposal: keep, remove or narrow. Agents that cannot be judged keep all.
 -- column to: What it is narrowed to, or that it stays as; empty for what is removed.
--- column uses: Permitted actions of the window that it covered.
+-- column uses: Permitted actions of the window that it covered and that a decision of their own stood behind.
 -- column last_used_time: The last of them.
 -- column grants: The grants that give it, each with its id, since when, until when, and whether it is standing.
 -- column held_since_time: Since when it is held.
 -- column standing: Whether one of the grants holds until it is revoked.
 -- column sensitivity: Sensitivity as the grants say, 0 to 4; null where none does.
 -- column reason: used; unused; wider_than_used (a wildcard); covered_by_others (a wildcard used for nothing else);
---        unclear_use (used for what names no permission); granted_later (within the window); dormant and too_new (the agent).
+--        used_in_doubt (only by actions whose decision was not rightly theirs: settle those first); unclear_use (used for
+--        what names no permission); granted_later (within the window); dormant and too_new (the agent).
 -- column would_break: Actions that ran with an allow, whatever the verdict on them, that the permission covers and that no
 --        permission left covers.
 -- column replayed_actions: Actions of the agent that were replayed.
@@ -66,7 +67,6 @@ covered AS (
         ON u.tenant = h.tenant AND u.agent = h.agent AND h.permission IN (u.permission, u.any_action, '*', '*.*')
     LEFT JOIN held AS x
         ON h.wildcard AND NOT x.wildcard AND x.tenant = u.tenant AND x.agent = u.agent AND x.permission = u.permission
-    WHERE u.uses > 0
     GROUP BY ALL
 ),
 
@@ -79,6 +79,7 @@ judged AS (
             WHEN p.eligibility <> 'eligible' THEN p.eligibility
             WHEN NOT h.throughout THEN 'granted_later'
             WHEN c.uses IS NULL THEN 'unused'
+            WHEN c.uses = 0 THEN 'used_in_doubt'
             WHEN NOT h.wildcard THEN 'used'
             WHEN NOT c.named THEN 'unclear_use'
             WHEN c.needed IS NULL THEN 'covered_by_others'

@@ -80,23 +80,22 @@ def test_a_wildcard_is_narrowed_to_what_it_was_used_for(view: View) -> None:
     assert {row["broken_actions"] for row in rows.values()} == {0}
 
 
-def test_what_a_removal_would_have_broken_is_counted(view: View) -> None:
-    """An action on another's decision is no use of one's own permission; it ran, and is replayed all the same."""
+def test_nothing_that_ran_is_broken_also_where_its_decision_was_another_s(view: View) -> None:
+    """An action on another's decision is no rightful use of one's own permission; it ran, and is replayed all the same."""
     rows = look(
         view,
         [grant("record.read"), grant("payment.pay")],
         did(0, "read", "record/r-1"),
         did(1, "pay", "payment/p-1", by="payer"),
     )
-    assert said(rows["clerk", "payment.pay"]) == ("remove", "unused", [])
-    assert (rows["clerk", "payment.pay"]["would_break"], rows["clerk", "record.read"]["would_break"]) == (
-        1,
+    paid = rows["clerk", "payment.pay"]
+    assert said(paid) == ("keep", "used_in_doubt", ["payment.pay"])
+    assert (paid["uses"], paid["would_break"], paid["replayed_actions"], paid["broken_actions"]) == (
+        0,
+        0,
+        2,
         0,
     )
-    assert (
-        rows["clerk", "record.read"]["replayed_actions"],
-        rows["clerk", "record.read"]["broken_actions"],
-    ) == (2, 1)
 
 
 def test_what_no_permission_covered_before_is_not_broken_by_the_proposal(view: View) -> None:
