@@ -24,17 +24,11 @@ WHERE trace_id IN (SELECT key FROM frontier WHERE kind = 'trace')
     OR (trace_id IS NULL AND (tool_call_id IN (SELECT key FROM frontier WHERE kind = 'traced_call')
         OR request_id IN (SELECT key FROM frontier WHERE kind = 'traced_call')));
 
--- A decision that is named and was not found is looked for in what came before.
-CREATE OR REPLACE TEMP TABLE missing AS
+-- A decision that is named and was not found is looked for in what came before: see older.sql.
+CREATE OR REPLACE TABLE missing AS
 SELECT key FROM frontier WHERE kind IN ('decision', 'cited')
 EXCEPT
 SELECT unnest([decision_id, source_decision_id]) FROM found_decisions;
-
-INSERT INTO hit_decisions
-SELECT decision_id, trace_id
-FROM older_decisions
-WHERE EXISTS (SELECT 1 FROM missing)
-    AND (decision_id IN (SELECT key FROM missing) OR source_decision_id IN (SELECT key FROM missing));
 
 CREATE OR REPLACE TEMP TABLE found_identities AS
 SELECT *

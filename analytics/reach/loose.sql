@@ -1,5 +1,5 @@
 -- Rows without a run are matched by agent, action and resource in time, so what happened around them matters, and what else
--- was asked and done under the same key at any time. `around`: one row with the number of ten-minute slices to each side.
+-- was asked and done under the same key at any time. `around`: one row with the number of minutes to each side.
 CREATE OR REPLACE TEMP TABLE slices AS
 WITH times AS (
     SELECT e.event_time AS at_time FROM event_keys AS e WHERE e.event_id IN (SELECT event_id FROM hit_events)
@@ -7,13 +7,13 @@ WITH times AS (
     SELECT d.decision_time FROM decision_keys AS d WHERE d.decision_id IN (SELECT decision_id FROM hit_decisions)
 )
 
-SELECT DISTINCT CAST(floor(epoch(t.at_time) / 600) AS BIGINT) + n.step AS slice
+SELECT DISTINCT CAST(floor(epoch(t.at_time) / 60) AS BIGINT) + n.step AS slice
 FROM times AS t
 CROSS JOIN around AS a
 JOIN (SELECT unnest(range(-12, 13)) AS step) AS n ON abs(n.step) <= a.steps;
 
 CREATE OR REPLACE TEMP TABLE span AS
-SELECT to_timestamp(min(slice) * 600) AS from_time, to_timestamp((max(slice) + 1) * 600) AS to_time FROM slices;
+SELECT to_timestamp(min(slice) * 60) AS from_time, to_timestamp((max(slice) + 1) * 60) AS to_time FROM slices;
 
 CREATE OR REPLACE TEMP TABLE same_key AS
 SELECT DISTINCT agent, action, resource_id, trace_id IS NULL AS loose
@@ -35,16 +35,16 @@ SELECT DISTINCT kind, key, (SELECT max(round) + 1 FROM reached)
 FROM (
     SELECT unnest([{'kind': 'trace', 'key': trace_id}, {'kind': 'event', 'key': event_id}], recursive := true)
     FROM event_keys
-    WHERE CAST(floor(epoch(event_time) / 600) AS BIGINT) IN (SELECT slice FROM slices)
+    WHERE CAST(floor(epoch(event_time) / 60) AS BIGINT) IN (SELECT slice FROM slices)
     UNION ALL
     SELECT unnest([{'kind': 'trace', 'key': trace_id}, {'kind': 'decision', 'key': decision_id}], recursive := true)
     FROM decision_keys
-    WHERE CAST(floor(epoch(decision_time) / 600) AS BIGINT) IN (SELECT slice FROM slices)
+    WHERE CAST(floor(epoch(decision_time) / 60) AS BIGINT) IN (SELECT slice FROM slices)
     UNION ALL
     -- What ran for long may have run at that time.
     SELECT unnest([{'kind': 'trace', 'key': trace_id}, {'kind': 'event', 'key': event_id}], recursive := true)
     FROM event_keys
-    WHERE end_time - event_time > INTERVAL 10 MINUTE AND end_time >= (SELECT from_time FROM span)
+    WHERE end_time - event_time > INTERVAL 1 MINUTE AND end_time >= (SELECT from_time FROM span)
         AND event_time < (SELECT to_time FROM span)
     UNION ALL
     SELECT unnest([{'kind': 'trace', 'key': e.trace_id}, {'kind': 'event', 'key': e.event_id}], recursive := true)
@@ -67,11 +67,6 @@ FROM (
     FROM decision_keys AS d
     JOIN any_resource AS k ON k.agent = d.agent AND k.action = d.action
     WHERE (k.is_any OR d.resource_id IS NULL) AND (d.trace_id IS NULL OR k.loose)
-    UNION ALL
-    SELECT 'decision', d.decision_id
-    FROM older_decisions AS d
-    JOIN any_resource AS k ON k.agent = d.agent AND k.action = d.action
-    WHERE d.trace_id IS NULL AND d.expires_time >= (SELECT from_time FROM span)
 ) AS k
 WHERE k.key IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM reached AS r WHERE r.kind = k.kind AND r.key = k.key);

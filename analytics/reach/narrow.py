@@ -31,7 +31,7 @@ SHARED = ("watermark", "stream_holes", "policy_epochs", "learned_tools", "agent_
 
 _FOLDER = Path(__file__).parent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEAR, _FAR = 1, 2  # slices of ten minutes
+_NEAR, _FAR = 1, 2  # minutes to each side
 
 
 @cache
@@ -110,6 +110,8 @@ def narrow(
     for name in NARROWED:
         session.run(f"DROP VIEW IF EXISTS {name}")
     session.run(_sql("narrow"))
+    if _any(session, "older_hits"):
+        session.run(_sql("narrow_older"))
     counts = " + ".join(f"(SELECT count(*) FROM {name})" for name in NARROWED)
     return int(session.fetch(f"SELECT {counts} AS n")["n"][0].as_py())
 
@@ -197,16 +199,25 @@ def _follow(session: Session, done: int = -1, *, once: bool = False) -> None:
         if not session.fetch("SELECT count(*) AS n FROM frontier")["n"][0].as_py():
             return
         session.run(_sql("follow"))
+        if _any(session, "missing"):
+            session.run(_sql("older"))
+
+
+def _any(session: Session, table: str) -> bool:
+    return bool(session.fetch(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
 
 
 def _rounds(session: Session) -> int:
     return int(session.fetch("SELECT coalesce(max(round), 0) AS n FROM reached")["n"][0].as_py())
 
 
-def _widen(session: Session, slices: int) -> None:
+def _widen(session: Session, minutes: int) -> None:
     done = _rounds(session)
-    session.run(f"CREATE OR REPLACE TABLE around AS SELECT {slices} AS steps")
+    session.run(f"CREATE OR REPLACE TABLE around AS SELECT {minutes} AS steps")
     session.run(_sql("loose"))
+    # A variable, as for the time that has made rows ripe.
+    session.run("SET VARIABLE span_from = (SELECT from_time FROM span)")
+    session.run(_sql("older_loose"))
     _follow(session, done)
 
 

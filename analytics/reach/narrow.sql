@@ -18,18 +18,6 @@ WHERE event_date >= getvariable('oldest_date')
         OR key_of(decision_id) IN (SELECT decision_id FROM hit_decisions)
     );
 
-CREATE OR REPLACE TEMP TABLE older AS
-SELECT h.decision_id
-FROM hit_decisions AS h
-JOIN older_decisions AS d ON d.decision_id = h.decision_id
-WHERE h.decision_id NOT IN (SELECT key_of(decision_id) FROM authorization_decisions);
-
-INSERT INTO authorization_decisions
-SELECT * REPLACE (NULL::BLOB AS raw)
-FROM whole_authorization_decisions
-WHERE event_date < getvariable('oldest_date') AND EXISTS (SELECT 1 FROM older)
-    AND key_of(decision_id) IN (SELECT decision_id FROM older);
-
 -- Grants and approvals are few, and hold for whatever their agent does.
 CREATE OR REPLACE TABLE identity_events AS
 WITH agents AS (

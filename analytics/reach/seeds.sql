@@ -12,6 +12,7 @@ CREATE OR REPLACE TABLE reached (kind VARCHAR, key UBIGINT, round INTEGER);
 CREATE OR REPLACE TABLE hit_events (event_id UBIGINT, trace_id UBIGINT);
 CREATE OR REPLACE TABLE hit_decisions (decision_id UBIGINT, trace_id UBIGINT);
 CREATE OR REPLACE TABLE hit_identities (event_id UBIGINT, trace_id UBIGINT);
+CREATE OR REPLACE TABLE older_hits (decision_id UBIGINT);
 
 -- Where a run sets out: the rows that came since the last one (`added_*`), and the rows that time has made ripe: those about
 -- which the streams have become complete (from `ripe_from` to `ripe_to`).

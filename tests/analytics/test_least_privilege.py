@@ -81,7 +81,7 @@ def test_a_wildcard_is_narrowed_to_what_it_was_used_for(view: View) -> None:
 
 
 def test_nothing_that_ran_is_broken_also_where_its_decision_was_another_s(view: View) -> None:
-    """An action on another's decision is no rightful use of one's own permission; it ran, and is replayed all the same."""
+    """An action on another's decision is no rightful use of one's own permission; it ran, and is replayed too."""
     rows = look(
         view,
         [grant("record.read"), grant("payment.pay")],

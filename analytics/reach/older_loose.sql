@@ -1,0 +1,7 @@
+-- Decisions without a run from before `oldest_date` that still hold, and that an action may be matched with. `span_from` is
+-- when the oldest of what is looked at was.
+INSERT INTO older_hits
+SELECT d.decision_id
+FROM older_decisions AS d
+JOIN any_resource AS k ON k.agent = d.agent AND k.action = d.action
+WHERE d.trace_id IS NULL AND d.expires_time >= getvariable('span_from');
