@@ -20,7 +20,15 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from analytics.findings import to_findings
-from analytics.history import Judged, findings_on_record, hidden_by, on_record, open_findings, record
+from analytics.history import (
+    Judged,
+    findings_on_record,
+    hidden_by,
+    on_record,
+    open_findings,
+    read_record,
+    record,
+)
 from analytics.reach.narrow import NARROWED, complete_until, judged, judged_on_record, narrow, widen_again
 from analytics.rule import Rule, line_of_query, load_rules, rule_parameters
 from analytics.run_record import (
@@ -198,14 +206,16 @@ class _Run:
         self._window_end = window_end
         self._dry_run = dry_run
         self._versions = input_versions(session.snapshot)
+        self._complete = complete_until(session)
         self._rows: list[dict[str, Any]] = []
         self.detection = Detection(run_id=uuid.uuid4().hex)
 
     def judge(self, rules: list[Rule], report: Callable[[str], None], *, whole: bool) -> None:
         """Run the rules, those that go on from the same place together, and write what they change."""
         groups: dict[tuple[str, str], list[tuple[Rule, Standing, str]]] = {}
+        read_record(self._session)
         standings = last_standings(self._session)
-        self._complete = complete_until(self._session)
+        unchanged = []
         few = self._rows_of_all() < _FEW_ROWS
         for rule in rules:
             basis = basis_of(rule, self._settings, self._session, self._known)
@@ -213,13 +223,14 @@ class _Run:
             anew = whole or few or standing.window_end is None or standing.basis != basis
             reach: str = "whole" if anew else rule.reach
             if not whole and standing.basis == basis and self._is_the_same(standing):
-                self._stand(rule)
+                unchanged.append(rule)
                 continue
             groups.setdefault((reach, standing.key() if reach != "whole" else ""), []).append(
                 (rule, standing, basis)
             )
         for (reach, _), group in sorted(groups.items(), key=lambda item: item[0][0] != "whole"):
             self._judge_group(group, reach, report)
+        self._stand(unchanged)
         append_runs(self._lake, self._rows)
 
     def fail(self, rule_id: str, version: str, error: str) -> None:
@@ -234,12 +245,30 @@ class _Run:
     def _is_the_same(self, standing: Standing) -> bool:
         return dict(standing.versions) == self._versions and dict(standing.complete_until) == self._complete
 
-    def _stand(self, rule: Rule) -> None:
-        """Nothing is new for the rule; only its suppressions may have changed."""
-        current = on_record(self._session, rule.id, (), set(), suppressed=bool(self._suppressions))
-        one = Judged(rule, {}, current, scope=set())
-        self._write([one])
-        self._tell(one)
+    def _stand(self, rules: list[Rule]) -> None:
+        """Nothing is new for the rules; only their suppressions may have changed."""
+        suppressed = bool(self._suppressions)
+        states = {
+            rule.id: on_record(self._session, rule.id, (), set(), suppressed=suppressed) for rule in rules
+        }
+        stood = [Judged(rule, {}, states[rule.id], scope=set()) for rule in rules]
+        self._write(stood)
+        for one in stood:
+            self._tell(one)
+
+    def _narrow(self, group: list[tuple[Rule, Standing, str]], reach: str) -> int | None:
+        """Narrow the session to what is new for the group; how many rows that is, None where all is to be judged."""
+        standing = group[0][1]
+        return narrow(
+            self._session,
+            self._lake,
+            reach,
+            standing.versions,
+            standing.complete_until,
+            settle=self._settings.correlate.settle,
+            wait=max(longest_wait(rule, self._settings) for rule, _, _ in group),
+            lookback=self._settings.correlate.lookback,
+        )
 
     def _judge_group(
         self, group: list[tuple[Rule, Standing, str]], reach: str, report: Callable[[str], None]
@@ -248,18 +277,14 @@ class _Run:
         rows = None
         if reach != "whole":
             report(f"what is new, for {len(group)} rules")
-            wait = max(longest_wait(rule, self._settings) for rule, _, _ in group)
-            standing = group[0][1]
-            rows = narrow(
-                self._session,
-                self._lake,
-                reach,
-                standing.versions,
-                standing.complete_until,
-                settle=self._settings.correlate.settle,
-                wait=wait,
-                lookback=self._settings.correlate.lookback,
-            )
+            try:
+                rows = self._narrow(group, reach)
+            except duckdb.Error as error:
+                widen_again(self._session)
+                for rule, _, _ in group:
+                    told = f"rule {rule.id} {rule.name}: what is new cannot be looked up: {str(error).splitlines()[0]}"
+                    self.fail(rule.id, rule.version, told)
+                return
         narrowed = rows is not None
         if rows is None:
             reach, rows = "whole", self._rows_of_all()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from analytics.findings import STATE_COLUMNS
+from analytics.reach.narrow import reach_sql as _sql
 from analytics.scopes import in_force
 from analytics.session import start_session
 from analytics.suppressions import Suppression, suppression_of
@@ -60,6 +61,12 @@ class Judged:
         return {**kept, **self.found}
 
 
+def read_record(session: Session) -> None:
+    """Make the table `findings_on_record` of the session, which what follows here looks things up in."""
+    session.need("current_findings")
+    session.run(_sql("record"))
+
+
 def on_record(
     session: Session, rule_id: str, found: Iterable[str], scope: set[str] | None, *, suppressed: bool
 ) -> dict[str, Finding]:
@@ -67,33 +74,35 @@ def on_record(
 
     Those found and those in scope; all of them where the scope is None, or where suppressions may come or go.
     """
-    session.need("current_findings")
     if scope is None or suppressed or _any_suppressed(session, rule_id):
-        rows = session.fetch("SELECT * FROM current_findings WHERE rule_id = ?", [rule_id])
-    else:
-        ids = sorted({*found, *scope})
-        query = "SELECT * FROM current_findings WHERE rule_id = ? AND list_contains(?::VARCHAR[], finding_id)"
-        rows = session.fetch(query, [rule_id, ids])
-    return {row["finding_id"]: row for row in rows.to_pylist()}
+        return _newest_states(session, rule_id, None)
+    return _newest_states(session, rule_id, {*found, *scope})
 
 
 def open_findings(session: Session, rule_id: str) -> set[str]:
     """The ids of a rule's findings on record that are not closed."""
-    query = "SELECT finding_id FROM current_findings WHERE rule_id = ? AND status <> 'closed'"
-    session.need("current_findings")
+    query = "SELECT finding_id FROM findings_on_record WHERE rule_id = ? AND status <> 'closed'"
     return set(session.fetch(query, [rule_id])["finding_id"].to_pylist())
 
 
 def findings_on_record(session: Session, rule_id: str, ids: set[str]) -> dict[str, Finding]:
     """Findings of a rule as they are on record, by id, in the columns of one that was just found."""
-    columns = ", ".join(("finding_id", "rule_id", *STATE_COLUMNS))
-    query = f"SELECT {columns} FROM current_findings WHERE rule_id = ? AND status <> 'closed'"
-    rows = session.fetch(query, [rule_id]).to_pylist()
-    return {row["finding_id"]: row for row in rows if row["finding_id"] in ids}
+    columns = ("finding_id", "rule_id", *STATE_COLUMNS)
+    states = _newest_states(session, rule_id, ids).items()
+    return {identity: {name: state[name] for name in columns} for identity, state in states}
+
+
+def _newest_states(session: Session, rule_id: str, ids: set[str] | None) -> dict[str, Finding]:
+    """The newest state of a rule's findings with these ids (None: of all), by id."""
+    if ids is not None and not ids:
+        return {}
+    wanted = None if ids is None else sorted(ids)
+    rows = session.fetch(_sql("newest_states"), {"rule": rule_id, "ids": wanted})
+    return {row["finding_id"]: row for row in rows.to_pylist()}
 
 
 def _any_suppressed(session: Session, rule_id: str) -> bool:
-    query = "SELECT count(*) AS n FROM current_findings WHERE rule_id = ? AND status = 'suppressed'"
+    query = "SELECT count(*) AS n FROM findings_on_record WHERE rule_id = ? AND status = 'suppressed'"
     return bool(session.fetch(query, [rule_id])["n"][0].as_py())
 
 
@@ -156,6 +165,7 @@ def _read_again(judged: Sequence[Judged], settings: Settings, *, suppressed: boo
     """Read what is on record now: another run may have written findings about what this one has judged."""
     fresh = start_session(settings)
     try:
+        read_record(fresh)
         for each in judged:
             if each.scope is not None and each.judges is not None:
                 everything = on_record(fresh, each.rule.id, (), None, suppressed=suppressed)

@@ -9,6 +9,7 @@ from lake.log import read_entry
 from lake.snapshot import open_table
 
 if TYPE_CHECKING:
+    from lake.log import Entry
     from lake.place import Place
 
 
@@ -24,8 +25,7 @@ def added_since(place: Place, name: str, version: int | None) -> tuple[int | Non
     files = []
     for number in range(0 if version is None else version + 1, newest + 1):
         entry = read_entry(place, name, number)
-        added = [] if entry is None else entry.adds
-        files += [place.file_url(name, unquote(add["path"])) for add in added if add.get("dataChange", True)]
+        files += [] if entry is None else _with_rows(place, name, entry)
     return newest, files
 
 
@@ -39,7 +39,10 @@ def added_between(place: Place, name: str, low: int | None, high: int) -> list[s
         entry = read_entry(place, name, number)
         if entry is None or entry.actions is None:
             return None
-        files += [
-            place.file_url(name, unquote(add["path"])) for add in entry.adds if add.get("dataChange", True)
-        ]
+        files += _with_rows(place, name, entry)
     return files
+
+
+def _with_rows(place: Place, name: str, entry: Entry) -> list[str]:
+    """The files of an entry that brought rows, and not only gathered those of others."""
+    return [place.file_url(name, unquote(add["path"])) for add in entry.adds if add.get("dataChange", True)]

@@ -35,7 +35,8 @@ _NEAR, _FAR = 1, 2  # minutes to each side
 
 
 @cache
-def _sql(name: str) -> str:
+def reach_sql(name: str) -> str:
+    """The text of a file of this folder."""
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
@@ -84,18 +85,18 @@ def narrow(
     session.run(
         f"SET VARIABLE oldest_date = {quote((_oldest(session, ripe[0]) - lookback).date().isoformat())}::DATE"
     )
-    session.run(_sql("keys"))
-    session.run(_sql("seeds"))
+    session.run(reach_sql("keys"))
+    session.run(reach_sql("seeds"))
     if reach == "hour":
-        session.run(_sql("hours"))
+        session.run(reach_sql("hours"))
     if reach == "credential":
-        session.run(_sql("credentials"))
+        session.run(reach_sql("credentials"))
         _follow(session, once=True)
     else:
         _follow(session)
         if _any_without_run(session):
             _widen(session, _NEAR)
-    session.run(_sql("judged"))
+    session.run(reach_sql("judged"))
     if reach == "hour":
         session.run(
             "INSERT INTO judged SELECT 'hour', key_of(CAST(CAST(epoch(hour) AS BIGINT) AS VARCHAR)) FROM seed_hours"
@@ -109,9 +110,9 @@ def narrow(
     session.forget(but=SHARED)
     for name in NARROWED:
         session.run(f"DROP VIEW IF EXISTS {name}")
-    session.run(_sql("narrow"))
+    session.run(reach_sql("narrow"))
     if _any(session, "older_hits"):
-        session.run(_sql("narrow_older"))
+        session.run(reach_sql("narrow_older"))
     counts = " + ".join(f"(SELECT count(*) FROM {name})" for name in NARROWED)
     return int(session.fetch(f"SELECT {counts} AS n")["n"][0].as_py())
 
@@ -132,11 +133,16 @@ def _oldest(session: Session, ripe_from: datetime) -> datetime:
 
 
 def widen_again(session: Session) -> None:
-    """Give the session the whole tables back."""
+    """Give the session the whole tables back, also where narrowing them failed on the way."""
     session.forget(but=SHARED)
+    made = session.fetch("SELECT table_name FROM duckdb_tables() WHERE NOT internal")[
+        "table_name"
+    ].to_pylist()
     for name in NARROWED:
-        session.run(f"DROP TABLE IF EXISTS {name}")
-        session.run(f"CREATE OR REPLACE VIEW {name} AS FROM whole_{name}")
+        if name in made:
+            session.run(f"DROP TABLE {name}")
+        whole = view_sql(TABLES[name], session.snapshot.files(name))
+        session.run(f"CREATE OR REPLACE VIEW {name} AS {whole}")
 
 
 _TOLD = pa.schema(
@@ -155,21 +161,19 @@ def judged(session: Session, findings: Iterable[Mapping[str, Any]]) -> set[str]:
     rows = [{name: finding[name] for name in _TOLD.names} for finding in findings]
     with session.cursor() as cursor:
         cursor.register("told", pa.Table.from_pylist(rows, schema=_TOLD))
-        found = cursor.sql(_sql("judged_findings")).fetchall()
+        found = cursor.sql(reach_sql("judged_findings")).fetchall()
         cursor.unregister("told")
     return {row[0] for row in found}
 
 
 def judged_on_record(session: Session, rule_id: str) -> set[str]:
-    """As `judged`, for all findings of a rule that are on record."""
-    session.need("current_findings")
+    """As `judged`, for all findings of a rule that are on record (table `findings_on_record`)."""
     with session.cursor() as cursor:
         cursor.execute(
-            "CREATE OR REPLACE TEMP TABLE told AS "
-            f"SELECT {', '.join(_TOLD.names)} FROM current_findings WHERE rule_id = ?",
-            [rule_id],
+            "CREATE OR REPLACE TEMP VIEW told AS "
+            f"SELECT {', '.join(_TOLD.names)} FROM findings_on_record WHERE rule_id = {quote(rule_id)}"
         )
-        return {row[0] for row in cursor.sql(_sql("judged_findings")).fetchall()}
+        return {row[0] for row in cursor.sql(reach_sql("judged_findings")).fetchall()}
 
 
 def _register(session: Session, lake: Lake, before: Mapping[str, int]) -> bool:
@@ -198,9 +202,9 @@ def _follow(session: Session, done: int = -1, *, once: bool = False) -> None:
         done = _rounds(session)
         if not session.fetch("SELECT count(*) AS n FROM frontier")["n"][0].as_py():
             return
-        session.run(_sql("follow"))
+        session.run(reach_sql("follow"))
         if _any(session, "missing"):
-            session.run(_sql("older"))
+            session.run(reach_sql("older"))
 
 
 def _any(session: Session, table: str) -> bool:
@@ -214,10 +218,10 @@ def _rounds(session: Session) -> int:
 def _widen(session: Session, minutes: int) -> None:
     done = _rounds(session)
     session.run(f"CREATE OR REPLACE TABLE around AS SELECT {minutes} AS steps")
-    session.run(_sql("loose"))
+    session.run(reach_sql("loose"))
     # A variable, as for the time that has made rows ripe.
     session.run("SET VARIABLE span_from = (SELECT from_time FROM span)")
-    session.run(_sql("older_loose"))
+    session.run(reach_sql("older_loose"))
     _follow(session, done)
 
 

@@ -17,6 +17,7 @@ from analytics.cases import Case
 from analytics.crowd import crowd_of, fits
 from analytics.detect import detect
 from analytics.findings import STATE_COLUMNS
+from analytics.reach import narrow as narrowing
 from analytics.reach.narrow import NARROWED
 from analytics.session import open_session
 from lake.store import open_lake
@@ -242,6 +243,26 @@ def test_where_the_log_no_longer_tells_what_is_new_everything_is_judged(
     (tmp_path / "lake/orchestration_events/_delta_log" / f"{2:020d}.json").unlink()
     again = detect(settings, only=RUN_RULES, closed=True)
     assert (again.reach["01"], len(again.findings)) == ("whole", 3)
+
+
+def test_where_what_is_new_cannot_be_looked_up_the_rules_fail_and_the_others_run(
+    put: Callable[..., None], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(orchestration=[{"id": "i1", "at": 0, "trace": "t1", **PAY}])
+    only = (*RUN_RULES, "07")
+    detect(settings, only=only, closed=True)
+    put(orchestration=[{"id": "i2", "at": 1, "trace": "t2", **PAY}])
+    whole_text = narrowing.reach_sql
+    broken = {
+        "narrow": "DROP VIEW orchestration_events; CREATE TABLE orchestration_events (a INT); SELECT nothing"
+    }
+    monkeypatch.setattr(narrowing, "reach_sql", lambda name: broken.get(name) or whole_text(name))
+    failing = detect(settings, only=only, closed=True)
+    assert (set(failing.failed), failing.reach) == (set(RUN_RULES), {"07": "whole"})
+    assert "what is new cannot be looked up" in failing.failed["01"]
+
+    monkeypatch.undo()
+    assert len(detect(settings, only=RUN_RULES, closed=True).findings) == 2
 
 
 def test_compaction_makes_nothing_new(put: Callable[..., None], lake: Lake, settings: Settings) -> None:

@@ -1,0 +1,5 @@
+-- The newest state of a rule's findings, of those with the given ids where ids are given.
+SELECT *
+FROM findings
+WHERE rule_id = $rule AND ($ids::VARCHAR[] IS NULL OR finding_id IN (SELECT unnest($ids::VARCHAR[])))
+QUALIFY row_number() OVER (PARTITION BY finding_id ORDER BY revision DESC, recorded_time DESC, run_id DESC) = 1
