@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from analytics.cases import make_tables, tables_of
 from analytics.crowd import by_case, crowd_of
-from analytics.detect import evaluate_rule
+from analytics.evaluate import evaluate_rule
 from analytics.session import Session, connect, set_parameters
 from lake.snapshot import Snapshot
 from schemas.catalogue import TABLES

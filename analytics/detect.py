@@ -13,13 +13,14 @@ import logging
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from analytics.findings import to_findings
+from analytics.evaluate import evaluate_rule
+from analytics.gathered.gather import gather, keep
 from analytics.history import (
     Judged,
     findings_on_record,
@@ -29,8 +30,16 @@ from analytics.history import (
     read_record,
     record,
 )
-from analytics.reach.narrow import NARROWED, complete_until, judged, judged_on_record, narrow, widen_again
-from analytics.rule import Rule, line_of_query, load_rules, rule_parameters
+from analytics.reach.narrow import (
+    NARROWED,
+    SHARED,
+    complete_until,
+    judged,
+    judged_on_record,
+    narrow,
+    widen_again,
+)
+from analytics.rule import Rule, load_rules
 from analytics.run_record import (
     INPUTS,
     Standing,
@@ -40,13 +49,13 @@ from analytics.run_record import (
     last_standings,
     longest_wait,
 )
-from analytics.scopes import is_on, parameter_sets, parameters_for
+from analytics.scopes import is_on
 from analytics.session import start_session
 from analytics.suppressions import read_suppressions
 from lake.snapshot import Snapshot
 from lake.store import open_configured
 from schemas.errors import RuleError, SettingsError
-from schemas.findings import LEVELS
+from schemas.findings import FINDINGS, LEVELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -60,6 +69,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 # Under so many rows in the lake, finding out what is new costs more than judging them all.
 _FEW_ROWS = 500_000
+_ON_RECORD = ("current_findings", "runs")
 
 
 @dataclass
@@ -130,44 +140,16 @@ def detect(
             as_of or datetime.now(UTC),
             dry_run=dry_run,
             changes_only=changes_only,
+            whole=whole,
         )
         for rule_id, error in known.broken.items():
             if rule_id in names or not names:
                 run.fail(rule_id, "unknown", error)
-        run.judge(chosen, report, whole=whole)
+        run.judge(chosen, report)
     finally:
         session.close()
     run.detection.findings.sort(key=_severest_first)
     return run.detection
-
-
-def evaluate_rule(rule: Rule, session: Session, settings: Settings) -> dict[str, dict[str, Any]]:
-    """The findings of one rule over a session, by id. RuleError when its query fails."""
-    override = settings.rules.get(rule.id)
-    usual = parameters_for(override, dict.fromkeys(("tenant_id", "environment", "agent")))
-    found: dict[str, dict[str, Any]] = {}
-    # Where a scope has figures of its own, the rule is asked again with them, and answers for that scope only.
-    for given in [usual, *parameter_sets(override)]:
-        values = {} if given == usual else rule_parameters(rule, given)
-        try:
-            with session.with_parameters(values):
-                session.need(*rule.views)
-                rows = session.fetch(rule.sql).to_pylist()
-        except duckdb.Error as error:
-            where = _place(rule, session)
-            raise RuleError(f"rule {rule.id} {rule.name}: {str(error).splitlines()[0]}{where}") from error
-        found |= to_findings(rule, [row for row in rows if parameters_for(override, row) == given], override)
-    return found
-
-
-def _place(rule: Rule, session: Session) -> str:
-    """Where in its query a rule fails, as far as DuckDB says."""
-    try:
-        with session.cursor() as cursor:
-            cursor.execute(f"EXPLAIN {rule.sql}")
-    except duckdb.Error as error:
-        return f" (rule.sql, line {line_of_query(error)})" if "\nLINE " in str(error) else ""
-    return ""
 
 
 def _snapshot(lake: Lake, as_of: datetime | None) -> Snapshot:
@@ -196,8 +178,10 @@ class _Run:
         *,
         dry_run: bool,
         changes_only: bool,
+        whole: bool,
     ) -> None:
         self._changes_only = changes_only
+        self._whole = whole
         self._settings = settings
         self._known = known
         self._suppressions = suppressions
@@ -206,28 +190,41 @@ class _Run:
         self._window_end = window_end
         self._dry_run = dry_run
         self._versions = input_versions(session.snapshot)
+        self._findings_version = session.snapshot.versions.get(FINDINGS.name)
+        self._few = self._rows_of_all() < _FEW_ROWS
+        self._gather()
         self._complete = complete_until(session)
         self._rows: list[dict[str, Any]] = []
+        self._longest = timedelta()
         self.detection = Detection(run_id=uuid.uuid4().hex)
 
-    def judge(self, rules: list[Rule], report: Callable[[str], None], *, whole: bool) -> None:
+    def _gather(self) -> None:
+        """Look up what is known of the whole lake; where few rows are in it, it is read as it is."""
+        if self._few:
+            return
+        new = gather(self._session, self._lake, self._settings.correlate.lookback, anew=self._whole)
+        if not self._dry_run:
+            keep(self._lake, new)
+
+    def judge(self, rules: list[Rule], report: Callable[[str], None]) -> None:
         """Run the rules, those that go on from the same place together, and write what they change."""
         groups: dict[tuple[str, str], list[tuple[Rule, Standing, str]]] = {}
         read_record(self._session)
         standings = last_standings(self._session)
         unchanged = []
-        few = self._rows_of_all() < _FEW_ROWS
         for rule in rules:
             basis = basis_of(rule, self._settings, self._session, self._known)
             standing = standings.get(rule.id, Standing())
-            anew = whole or few or standing.window_end is None or standing.basis != basis
+            anew = self._whole or self._few or standing.window_end is None or standing.basis != basis
             reach: str = "whole" if anew else rule.reach
-            if not whole and standing.basis == basis and self._is_the_same(standing):
+            if not self._whole and standing.basis == basis and self._is_the_same(standing):
                 unchanged.append(rule)
                 continue
             groups.setdefault((reach, standing.key() if reach != "whole" else ""), []).append(
                 (rule, standing, basis)
             )
+        going_on = [rule for (reach, _), group in groups.items() if reach != "whole" for rule, _, _ in group]
+        self._longest = max((longest_wait(rule, self._settings) for rule in going_on), default=timedelta())
         for (reach, _), group in sorted(groups.items(), key=lambda item: item[0][0] != "whole"):
             self._judge_group(group, reach, report)
         self._stand(unchanged)
@@ -267,6 +264,7 @@ class _Run:
             standing.complete_until,
             settle=self._settings.correlate.settle,
             wait=max(longest_wait(rule, self._settings) for rule, _, _ in group),
+            longest=self._longest,
             lookback=self._settings.correlate.lookback,
         )
 
@@ -289,10 +287,14 @@ class _Run:
         if rows is None:
             reach, rows = "whole", self._rows_of_all()
         judges = partial(judged, self._session) if narrowed else None
+        known = judged_on_record(self._session) if narrowed else {}
         done: list[tuple[Judged, Standing, str, float]] = []
         shared = (time.perf_counter() - clock) / len(group)
-        for rule, standing, basis in group:
+        for place, (rule, standing, basis) in enumerate(group):
             report(f"rule {rule.id} {rule.name}")
+            # What no later rule reads would be in the way of what is made now.
+            later = {view for each, _, _ in group[place:] for view in each.views}
+            self._session.release(but=(*SHARED, *_ON_RECORD, *later))
             clock = time.perf_counter()
             try:
                 found = evaluate_rule(rule, self._session, self._settings)
@@ -301,7 +303,7 @@ class _Run:
                 continue
             scope = None
             if narrowed:
-                scope = judged_on_record(self._session, rule.id)
+                scope = known.get(rule.id, set())
                 held = judged(self._session, found.values())
                 found = {identity: finding for identity, finding in found.items() if identity in held}
             current = on_record(self._session, rule.id, found, scope, suppressed=bool(self._suppressions))
@@ -324,12 +326,12 @@ class _Run:
     def _write(self, found: list[Judged]) -> None:
         if self._dry_run or not found:
             return
-        record(
+        self._findings_version = record(
             found,
             self._suppressions,
             self._lake,
             self._settings,
-            since=self._session.snapshot,
+            version=self._findings_version,
             judged_until=sum(self._versions.values()),
             run_id=self.detection.run_id,
         )

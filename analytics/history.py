@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from analytics.rule import Rule
     from analytics.session import Session
-    from lake.snapshot import Snapshot
     from lake.store import Lake
     from schemas.rule_settings import RuleOverride
     from schemas.settings import Settings
@@ -112,24 +111,25 @@ def record(
     lake: Lake,
     settings: Settings,
     *,
-    since: Snapshot,
+    version: int | None,
     judged_until: int,
     run_id: str,
-) -> None:
+) -> int | None:
     """Append, in one commit, the states that differ from the newest on record.
 
-    `since` is what the findings on record were read from, and `judged_until` says how new the judged data are. Of two
-    overlapping runs the second to write is refused by the lake, and looks again at what the first wrote: each write
-    moves a position of the table by one for each of its rules, and another one to how new the data are that were
+    `version` is that of the table from which the findings on record were read, and `judged_until` says how new the
+    judged data are. Returned is the version for the next call: a newer one where nothing but this was written since.
+
+    Of two overlapping runs the second to write is refused by the lake, and looks again at what the first wrote: each
+    write moves a position of the table by one for each of its rules, and another one to how new the data are that were
     judged. A rule about which newer data were judged is superseded, and writes nothing.
     """
-    pinned = since.tables.get(FINDINGS.name)
-    version: int | None = None if pinned is None else pinned.version
+    known = version
     for _ in range(_ATTEMPTS):
         counts, newest = _positions(judged, lake)
-        if newest != version:
+        if newest != known:
             _read_again(judged, settings, suppressed=bool(suppressions))
-            version = newest
+            known = newest
             continue
         positions: dict[str, tuple[int, int]] = {}
         rows: list[Finding] = []
@@ -144,19 +144,24 @@ def record(
             if states or seen != judged_until:
                 positions[f"detect-{each.rule.id}"] = (NEVER if count is None else count, (count or 0) + 1)
                 positions[f"seen-{each.rule.id}"] = (NEVER if seen is None else seen, judged_until)
+        if not positions:
+            return version
         try:
-            if positions:
-                lake.append(FINDINGS, pa.Table.from_pylist(rows, schema=FINDINGS.schema), positions=positions)
+            written = lake.append(
+                FINDINGS, pa.Table.from_pylist(rows, schema=FINDINGS.schema), positions=positions
+            )
         except CommitConflict:
-            version = -1
+            known = -1
             continue
-        return
+        # What another run wrote meanwhile about the rules of a later call has not been read.
+        alone = version is not None and known == version and written == version + 1
+        return written if alone else version
     raise RuleError("other runs kept writing findings; run detect again")
 
 
 def _positions(judged: Sequence[Judged], lake: Lake) -> tuple[dict[str, int | None], int | None]:
     names = [f"{kind}-{each.rule.id}" for each in judged for kind in ("detect", "seen")]
-    newest = lake.snapshot().tables.get(FINDINGS.name)
+    newest = lake.snapshot(only=[FINDINGS.name]).tables.get(FINDINGS.name)
     # Read after the version, so that a write in between is noticed when it is appended to.
     return lake.positions(FINDINGS, names), None if newest is None else newest.version
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 RULES = Path(__file__).parent / "rules"
 # What is in the table `params` besides the parameters of rules.
-RESERVED = ("skew", "settle", "max_age", "hops", "complete_until", "catalogue")
+RESERVED = ("skew", "settle", "max_age", "hops", "lookback", "complete_until", "catalogue")
 
 
 class _Part(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analytics.detect import evaluate_rule
+from analytics.evaluate import evaluate_rule
 from analytics.findings import finding_id
 from analytics.session import start_session
 from schemas.findings import LEVELS

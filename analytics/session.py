@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import weakref
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -91,10 +92,24 @@ class Session:
         with self._lock:
             self._connection.execute(sql, values)
 
+    def given(self, *names: str) -> None:
+        """Take the named views for made: their tables were made from what is known."""
+        with self._lock:
+            self._built |= set(names)
+
     def forget(self, *, but: Iterable[str]) -> None:
         """Take the views for not made, except for those named: what they were made from has changed."""
         with self._lock:
             self._built &= set(but)
+
+    def release(self, *, but: Iterable[str]) -> None:
+        """Drop the views that were made, and their tables, except for those named and what they are made from."""
+        with self._lock:
+            kept = {view.name for view in views.order(but)}
+            for name in self._built - kept:
+                for kind, made in views.made_by(views.views()[name]):
+                    self._connection.execute(f"DROP {kind} IF EXISTS {made}")
+            self._built &= kept
 
     def close(self) -> None:
         """Drop the database, and the folder that it may have spilt into."""
@@ -105,9 +120,10 @@ class Session:
 
 def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     """DuckDB in memory, in UTC, within the memory that the settings allow; it spills to a folder of its own."""
+    spilt = tempfile.mkdtemp(prefix="counterfoil-")
     config: dict[str, Any] = {
         "memory_limit": settings.correlate.memory_limit,
-        "temp_directory": tempfile.mkdtemp(prefix="counterfoil-"),
+        "temp_directory": spilt,
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
     }
@@ -116,8 +132,11 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     try:
         connection = duckdb.connect(":memory:", config=config)
     except (duckdb.Error, ValueError) as error:
+        shutil.rmtree(spilt, ignore_errors=True)
         raise QueryError(f"DuckDB does not start with correlate.memory_limit = "
                          f"{settings.correlate.memory_limit!r}: {error}") from error  # fmt: skip
+    # Also of a session that nobody closes: when nothing refers to it any more, and at the end of the process.
+    weakref.finalize(connection, shutil.rmtree, spilt, ignore_errors=True)
     connection.execute("SET TimeZone = 'UTC'")
     return connection
 
@@ -136,6 +155,7 @@ def set_parameters(
         "settle": correlate.settle,
         "max_age": correlate.max_age,
         "hops": correlate.hops,
+        "lookback": correlate.lookback,
         "complete_until": _FOREVER if closed else correlate.complete_until,
         "catalogue": read_catalogue(settings.catalogue).values(),
         **parameters(settings, known),

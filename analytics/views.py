@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _SQL = Path(__file__).parent / "sql"
+_MADE = re.compile(r"^CREATE OR REPLACE (TABLE|VIEW) (\w+)", re.MULTILINE)
 _HEADER = re.compile(r"--\s(view|step|needs|about|column \w+):\s(.*)|--\s{2,}(\S.*)")
 
 
@@ -86,6 +87,11 @@ def order(names: Iterable[str]) -> list[View]:
     for name in names:
         visit(name)
     return list(done.values())
+
+
+def made_by(view: View) -> list[tuple[str, str]]:
+    """What the view's SQL makes, as (TABLE or VIEW, name), in order."""
+    return _MADE.findall(view.sql)
 
 
 def reading(parameters: Iterable[str], built: Iterable[str]) -> set[str]:

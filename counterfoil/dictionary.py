@@ -29,6 +29,7 @@ _WRITERS = {
     "runs": "detect",
     "triage": "people, through the dashboard",
     "deliveries": "deliver",
+    "gathered": "detect",
 }
 _INTRODUCTION = f"""# Data dictionary
 

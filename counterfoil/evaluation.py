@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from analytics.detect import evaluate_rule
+from analytics.evaluate import evaluate_rule
 from analytics.rule import rules
 from analytics.session import start_session
 from counterfoil.answers import (

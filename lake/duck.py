@@ -52,15 +52,17 @@ def register(
         )
 
 
-def view_sql(table: Table, files: list[str]) -> str:
+def view_sql(table: Table, files: list[str], *, filename: bool = False) -> str:
     """The query behind a table's view, over exactly these files.
 
     The schema is given and not read from the files, which spares opening all of them when a query is planned.
+    `filename` adds a column with the file that a row is in.
     """
     if not files:
         columns = ", ".join(f"NULL::{duck_type(c.type)} AS {quote_name(c.name)}" for c in table.columns)
+        columns += ", NULL::VARCHAR AS filename" if filename else ""
         return f"SELECT {columns} WHERE false"
-    columns = ", ".join(quote_name(c.name) for c in table.columns)
+    columns = ", ".join(quote_name(c.name) for c in table.columns) + (", filename" if filename else "")
     fields = ", ".join(
         f"{quote(c.name)}: {{name: {quote(c.name)}, type: {quote(duck_type(c.type))}, default_value: NULL}}"
         for c in table.columns

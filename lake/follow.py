@@ -34,12 +34,18 @@ def added_between(place: Place, name: str, low: int | None, high: int) -> list[s
 
     Files that compaction made are left out. None where the log no longer tells.
     """
-    files = []
+    found = added_by_version(place, name, low, high)
+    return None if found is None else [file for _, file in found]
+
+
+def added_by_version(place: Place, name: str, low: int | None, high: int) -> list[tuple[int, str]] | None:
+    """As `added_between`, each file with the version that brought it."""
+    files: list[tuple[int, str]] = []
     for number in range(0 if low is None else low + 1, high + 1):
         entry = read_entry(place, name, number)
         if entry is None or entry.actions is None:
             return None
-        files += _with_rows(place, name, entry)
+        files += [(number, file) for file in _with_rows(place, name, entry)]
     return files
 
 

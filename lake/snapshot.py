@@ -79,11 +79,14 @@ class Snapshot:
         register(self, connection, names)
 
 
-def take(place: Place, as_of: Mapping[str, int] | datetime | None) -> Snapshot:
-    """Pin every table: as `lake.store.Lake.snapshot` says."""
+def take(
+    place: Place, as_of: Mapping[str, int] | datetime | None, only: Iterable[str] | None = None
+) -> Snapshot:
+    """Pin every table, or those in `only`: as `lake.store.Lake.snapshot` says."""
     if isinstance(as_of, datetime) and as_of.tzinfo is None:
         raise LakeError("an as-of time needs a time zone, such as 2026-01-31T12:00:00Z")
-    names = table_names(place)
+    wanted = None if only is None else set(only)
+    names = [name for name in table_names(place) if wanted is None or name in wanted]
     if isinstance(as_of, Mapping):
         unknown = sorted(set(as_of) - set(names))
         if unknown:

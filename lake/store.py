@@ -19,10 +19,11 @@ from lake.commit import Committer, first_line, write_checkpoint
 from lake.durable import make_folder
 from lake.place import Place, locate
 from lake.retention import Retention
+from lake.rewrite import rewrite
 from schemas.errors import CommitConflict, LakeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -108,21 +109,25 @@ class Lake:
         """The next offset recorded for a source in a table; None if never."""
         return self.positions(table, [source_id])[source_id]
 
-    def positions(self, table: Table, source_ids: Iterable[str]) -> dict[str, int | None]:
-        """As `position`, for many sources at once."""
-        handle = snapshot.open_table(self._place, table.name)
+    def positions(
+        self, table: Table, source_ids: Iterable[str], version: int | None = None
+    ) -> dict[str, int | None]:
+        """As `position`, for many sources at once; as of a version of the table, where one is given."""
+        handle = snapshot.open_table(self._place, table.name, version)
         return {
             source: None if handle is None else handle.transaction_version(source) for source in source_ids
         }
 
-    def snapshot(self, as_of: Mapping[str, int] | datetime | None = None) -> Snapshot:
-        """Pin the newest version of every table, those of a moment (UTC), or the given ones.
+    def snapshot(
+        self, as_of: Mapping[str, int] | datetime | None = None, only: Iterable[str] | None = None
+    ) -> Snapshot:
+        """Pin the newest version of every table, or of those in `only`, those of a moment (UTC), or the given ones.
 
         With versions given, tables that are not named are left out. LakeError for a version that is not
         there (any more), a moment before the kept log, and a time without a zone.
         """
         with _one_line(f"read {self.url}"):
-            return snapshot.take(self._place, as_of)
+            return snapshot.take(self._place, as_of, only)
 
     def history(self, table: Table, limit: int | None = None) -> list[Version]:
         """The table's versions, newest first, as far as the log is kept."""
@@ -150,6 +155,11 @@ class Lake:
         with _one_line(f"read {table.name} in {self.url}"):
             return follow.added_between(self._place, table.name, low, high)
 
+    def added_by_version(self, table: Table, low: int | None, high: int) -> list[tuple[int, str]] | None:
+        """As `added_between`, each file with the version that brought it."""
+        with _one_line(f"read {table.name} in {self.url}"):
+            return follow.added_by_version(self._place, table.name, low, high)
+
     def survey(self, table: Table, *, older_than: timedelta | None = None) -> Survey | None:
         """How a table's files stand, and what compaction and expiry would do; None where there is no table."""
         handle = self._handle(table)
@@ -174,6 +184,17 @@ class Lake:
             return maintain.CompactResult(0, 0, 0, None)
         with _one_line(f"compact {table.name} in {self.url}"):
             return maintain.compact(self._committer, table, handle, target_bytes)
+
+    def rewrite(
+        self, table: Table, contents: Mapping[str, Callable[[], Iterable[pa.Table]]], *, message: str
+    ) -> int | None:
+        """Put new content in the place of files; None when another was first: see `lake.rewrite`."""
+        self._writable()
+        handle = self._handle(table)
+        if handle is None:
+            return None
+        with _one_line(f"rewrite {table.name} in {self.url}"):
+            return rewrite(self._committer, table, handle, contents, message)
 
     def expire(self, table: Table, *, older_than: timedelta) -> ExpireResult:
         """Delete files and log entries that are past keeping, beside readers and writers: see

@@ -13,6 +13,7 @@ from schemas.events import (
     STREAM_PROGRESS,
 )
 from schemas.findings import FINDINGS, RUNS, TRIAGE
+from schemas.gathered import GATHERED
 from schemas.replays import REPLAYS
 
 if TYPE_CHECKING:
@@ -31,5 +32,6 @@ TABLES: dict[str, Table] = {
         TRIAGE,
         RUNS,
         DELIVERIES,
+        GATHERED,
     )
 }

@@ -6,6 +6,7 @@ find about them; what it `judged` says which findings those are.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
+from analytics.gathered.gather import GATHERED_STEPS
 from lake.duck import quote, quote_name, view_sql
 from schemas.catalogue import TABLES
 
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 # The tables that a run is narrowed to; the rest of what rules read is small.
 NARROWED = ("orchestration_events", "authorization_decisions", "identity_events")
 # What is made from the whole lake, by queries of few columns, before the tables are narrowed.
-SHARED = ("watermark", "stream_holes", "policy_epochs", "learned_tools", "agent_names")
+SHARED = (*GATHERED_STEPS, "watermark", "stream_holes", "policy_epochs", "learned_tools", "agent_names")
 
 _FOLDER = Path(__file__).parent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,18 +60,20 @@ def narrow(
     *,
     settle: timedelta,
     wait: timedelta,
+    longest: timedelta,
     lookback: timedelta,
 ) -> int | None:
     """Narrow the session's tables to what a rule of this reach must look at again; how many rows that is.
 
     `before` has the versions of the tables that were judged already, `complete_before` up to when the streams were
-    complete then; `settle` and `wait` are the shortest and the longest time that the rules wait before they judge.
+    complete then; `settle` and `wait` are the shortest and the longest time that the rules wait before they judge, and
+    `longest` that of all rules of the run, so that the keys that are read for some of them serve the others.
     Rows that lie further back than `lookback` from the oldest of what is to be judged are not joined with it, but for
     decisions that are named or still hold, and what is said of identities. None, and nothing is narrowed, where it
     can no longer be told what is new: then the whole lake is to be judged.
     """
     now = complete_until(session)
-    if now.keys() - complete_before.keys() or not _register(session, lake, before):
+    if now.keys() - complete_before.keys():
         return None
     session.need(*SHARED)
     moments = [*now.values(), *complete_before.values()]
@@ -82,10 +86,9 @@ def narrow(
     # Variables, and not a table: as constants they spare the files that they rule out.
     for name, moment in zip(("ripe_from", "ripe_to"), ripe, strict=True):
         session.run(f"SET VARIABLE {name} = {quote(moment.isoformat())}::TIMESTAMPTZ")
-    session.run(
-        f"SET VARIABLE oldest_date = {quote((_oldest(session, ripe[0]) - lookback).date().isoformat())}::DATE"
-    )
-    session.run(reach_sql("keys"))
+    earliest = ripe[0] - (longest - wait) if ripe[0] > nothing else nothing
+    if not _read_keys(session, lake, before, earliest, lookback):
+        return None
     session.run(reach_sql("seeds"))
     if reach == "hour":
         session.run(reach_sql("hours"))
@@ -115,6 +118,24 @@ def narrow(
         session.run(reach_sql("narrow_older"))
     counts = " + ".join(f"(SELECT count(*) FROM {name})" for name in NARROWED)
     return int(session.fetch(f"SELECT {counts} AS n")["n"][0].as_py())
+
+
+def _read_keys(
+    session: Session, lake: Lake, before: Mapping[str, int], ripe_from: datetime, lookback: timedelta
+) -> bool:
+    """Read the keys of the rows that a run may join, unless an earlier call has; false where it cannot be told."""
+    told = json.dumps([dict(before), ripe_from.isoformat()], sort_keys=True)
+    session.run("CREATE TABLE IF NOT EXISTS keys_read AS SELECT NULL::VARCHAR AS told LIMIT 0")
+    if session.fetch("FROM keys_read")["told"].to_pylist() == [told]:
+        return True
+    session.run("DELETE FROM keys_read")
+    if not _register(session, lake, before):
+        return False
+    oldest = (_oldest(session, ripe_from) - lookback).date()
+    session.run(f"SET VARIABLE oldest_date = {quote(oldest.isoformat())}::DATE")
+    session.run(reach_sql("keys"))
+    session.run(f"INSERT INTO keys_read SELECT {quote(told)}")
+    return True
 
 
 def _oldest(session: Session, ripe_from: datetime) -> datetime:
@@ -166,14 +187,15 @@ def judged(session: Session, findings: Iterable[Mapping[str, Any]]) -> set[str]:
     return {row[0] for row in found}
 
 
-def judged_on_record(session: Session, rule_id: str) -> set[str]:
-    """As `judged`, for all findings of a rule that are on record (table `findings_on_record`)."""
+def judged_on_record(session: Session) -> dict[str, set[str]]:
+    """As `judged`, of all findings that are on record (table `findings_on_record`), by rule."""
     with session.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE TEMP VIEW told AS "
-            f"SELECT {', '.join(_TOLD.names)} FROM findings_on_record WHERE rule_id = {quote(rule_id)}"
-        )
-        return {row[0] for row in cursor.sql(reach_sql("judged_findings")).fetchall()}
+        cursor.execute("CREATE OR REPLACE TEMP VIEW told AS FROM findings_on_record")
+        found = cursor.sql(
+            f"SELECT rule_id, list(finding_id) FROM findings_on_record "
+            f"WHERE finding_id IN ({reach_sql('judged_findings')}) GROUP BY rule_id"
+        ).fetchall()
+    return {rule_id: set(identities) for rule_id, identities in found}
 
 
 def _register(session: Session, lake: Lake, before: Mapping[str, int]) -> bool:

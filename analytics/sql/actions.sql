@@ -53,6 +53,10 @@ SELECT
     coalesce(e.status, 'unset') = 'rejected' AS refused,
     e.decision_id AS cited_decision_id,
     e.approval_id,
+    coalesce(e.attestation IN ('absent', 'expired', 'untrusted'), false) OR coalesce(
+        nullif(regexp_extract(coalesce(e.agent_id, x.agent_id), '(^|[/:])agent[/:]([^/:]+)', 2), '')
+        <> coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id), false
+    ) AS unproven,
     e.event_time,
     greatest(e.event_time, coalesce(e.end_time, e.event_time)) AS until_time
 FROM events AS e

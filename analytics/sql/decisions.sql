@@ -55,6 +55,10 @@ SELECT
     d.sensitivity,
     d.policy_ids,
     d.policy_version,
+    coalesce(d.attestation IN ('absent', 'expired', 'untrusted'), false) OR coalesce(
+        nullif(regexp_extract(coalesce(d.agent_id, d.principal_id), '(^|[/:])agent[/:]([^/:]+)', 2), '')
+        <> coalesce(d.agent_name, d.agent_id, d.principal_id), false
+    ) AS unproven,
     least(d.revoked_time, v.revoked_time) AS revoked_time,
     p.changed_time AS policy_changed_time
 FROM authorization_decisions AS d

@@ -58,7 +58,8 @@ SELECT
     d.expires_time AS decision_expires_time,
     d.revoked_time AS decision_revoked_time,
     v.use_no,
-    d.max_uses
+    d.max_uses,
+    v.unproven AS identity_in_doubt
 FROM verdicts AS v
 JOIN actions AS a ON a.action_no = v.action_no
 LEFT JOIN decisions AS d ON d.decision_no = v.decision_no

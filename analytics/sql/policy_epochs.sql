@@ -1,17 +1,10 @@
 -- step: policy_epochs
--- needs: authorization_decisions
+-- needs: policies_seen
 -- about: Per decision point, since when each policy version was seen, when the next one was, and whether it was a change:
 --        the first version that a decision point is known by is none.
 CREATE OR REPLACE TABLE policy_epochs AS
-WITH versions AS (
-    SELECT coalesce(tenant_id, '') AS tenant, coalesce(pdp_id, '') AS pdp, policy_version, min(decision_time) AS since
-    FROM authorization_decisions
-    WHERE policy_version IS NOT NULL
-    GROUP BY ALL
-)
-
 SELECT
     tenant, pdp, policy_version, since,
     lead(since) OVER (PARTITION BY tenant, pdp ORDER BY since) AS changed_time,
     row_number() OVER (PARTITION BY tenant, pdp ORDER BY since) > 1 AS is_change
-FROM versions;
+FROM policies_seen;

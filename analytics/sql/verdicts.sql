@@ -4,7 +4,7 @@
 CREATE OR REPLACE TABLE verdicts AS
 WITH facts AS (
     SELECT
-        a.action_no, a.refused, a.trace_id, a.event_time, a.until_time,
+        a.action_no, a.refused, a.trace_id, a.event_time, a.until_time, a.unproven OR coalesce(d.unproven, false) AS unproven,
         d.decision_no, d.decision, d.max_uses,
         m.agrees IS TRUE OR n.kind = 'loose' AS own,
         coalesce(m.rung, nullif(n.rung, 0)) AS rung,
@@ -98,7 +98,8 @@ SELECT
         ELSE 0.85
     END AS confidence,
     use_no,
-    staleness
+    staleness,
+    unproven
 FROM (
     SELECT *, split_part(judgement, ':', 1) AS verdict, split_part(judgement, ':', 2) AS reason
     FROM reasoned

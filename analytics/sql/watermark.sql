@@ -1,16 +1,7 @@
 -- view: watermark
--- needs: stream_progress, authorization_decisions, orchestration_events
+-- needs: stream_progress, newest_by_source
 -- about: One row per stream: the moment up to which it is complete. A partition that was read to its end is complete up to
 --        when that was seen; one that lags, up to its newest event. Files that were read whole hold nothing back.
-CREATE OR REPLACE TABLE newest_by_source AS
-SELECT 'authorization' AS stream, source_topic, source_partition, max(decision_time) AS newest_time
-FROM authorization_decisions
-GROUP BY ALL
-UNION ALL
-SELECT 'orchestration', source_topic, source_partition, max(event_time) FILTER (WHERE NOT time_estimated)
-FROM orchestration_events
-GROUP BY ALL;
-
 CREATE OR REPLACE TABLE watermark AS
 WITH latest AS (
     SELECT

@@ -231,8 +231,6 @@ MUTANTS = [
     Mutant("15", "b.executed AND", "", "15", "refused"),
     Mutant("15", "AND b.verdict <> 'unknown'", "", "15", "the decision may still come"),
     Mutant("15", "AND b.verdict <> 'reused'", "", "15", "another agent's decision is cited"),
-    Mutant("15", "'(^|[/:])agent[/:]([^/:]+)', 2), '') <> b.agent THEN b.agent_id",
-           "'(^|[/:])agent[/:](.+)', 2), '') <> b.agent THEN b.agent_id", "15", "a replica"),
     Mutant("15", "OR (s.foreign_identity IS NOT NULL AND s.agent <> s.foreign_identity);", ";", "15",
            "another agent's identity in the decision"),
     Mutant("15", "(s.foreign_identity IS NOT NULL AND s.agent <> s.foreign_identity)", "s.foreign_identity IS NOT NULL",

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from analytics.cases import make_tables, read_cases, rule_folder
-from analytics.detect import chosen_rules, detect, evaluate_rule
+from analytics.detect import chosen_rules, detect
+from analytics.evaluate import evaluate_rule
 from analytics.rule import parameters, rules
 from analytics.scopes import in_force, parameter_sets, parameters_for
 from analytics.session import open_session

@@ -9,7 +9,7 @@ import pytest
 
 from analytics.bench import Bench
 from analytics.cases import make_tables
-from analytics.detect import evaluate_rule
+from analytics.evaluate import evaluate_rule
 from analytics.rule import rules
 from analytics.tool_catalogue import Entry, expression, parse_catalogue, read_catalogue
 from schemas.errors import SettingsError

@@ -13,7 +13,7 @@ import pytest
 from analytics import views as module
 from analytics.bench import difference
 from analytics.cases import make_tables, read_cases, rule_folder, tables_of
-from analytics.detect import evaluate_rule
+from analytics.evaluate import evaluate_rule
 from analytics.rule import rules
 from analytics.views import views
 from schemas.errors import RuleError
@@ -52,6 +52,15 @@ VIEWS = [
     Mutant("verdicts", "d.expires_time IS NULL AND", "", "backing", "old, but not expired"),
     Mutant("verdicts", "d.policy_changed_time + s.skew", "d.policy_changed_time", "backing",
            "right after a change of policy"),
+    # What is said of an agent's identity.
+    Mutant("actions", "coalesce(e.attestation IN ('absent', 'expired', 'untrusted'), false) OR", "", "15",
+           "as the action itself says"),
+    Mutant("actions", "'(^|[/:])agent[/:]", "'(^|[/:])actor[/:]", "15", "another agent's identity in the call"),
+    Mutant("decisions", "coalesce(d.attestation IN ('absent', 'expired', 'untrusted'), false) OR", "", "15",
+           "no proof"),
+    Mutant("decisions", "'(^|[/:])agent[/:]", "'(^|[/:])actor[/:]", "15",
+           "another agent's identity in the decision"),
+    Mutant("verdicts", "a.unproven OR coalesce(d.unproven, false)", "a.unproven", "15", "no proof"),
     # Order of verdicts.
     Mutant("verdicts", "WHEN refused THEN 'backed:not_executed'", "", "backing",
            "refused without a decision"),

@@ -33,7 +33,7 @@ steps AS (
         AND coalesce(e.tenant_id, b.tenant_id, '') = coalesce(b.tenant_id, '')
     LEFT JOIN asked AS i
         ON i.decision_id = b.decision_id AND i.tenant IN (coalesce(b.tenant_id, ''), '') AND b.verdict <> 'reused'
-    WHERE b.executed AND b.verdict <> 'unknown'
+    WHERE b.identity_in_doubt AND b.executed AND b.verdict <> 'unknown'
 )
 
 SELECT

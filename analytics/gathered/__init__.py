@@ -1,0 +1,1 @@
+"""What is known of the whole lake, kept from run to run."""
