@@ -262,6 +262,7 @@ class _Run:
             reach,
             standing.versions,
             standing.complete_until,
+            skew=self._settings.correlate.skew,
             settle=self._settings.correlate.settle,
             wait=max(longest_wait(rule, self._settings) for rule, _, _ in group),
             longest=self._longest,

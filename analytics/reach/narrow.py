@@ -7,7 +7,8 @@ find about them; what it `judged` says which findings those are.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import math
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,6 @@ from schemas.catalogue import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from datetime import timedelta
 
     from analytics.session import Session
     from lake.store import Lake
@@ -33,7 +33,6 @@ SHARED = (*GATHERED_STEPS, "watermark", "stream_holes", "policy_epochs", "learne
 
 _FOLDER = Path(__file__).parent
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NEAR, _FAR = 1, 2  # minutes to each side
 
 
 @cache
@@ -58,6 +57,7 @@ def narrow(
     before: Mapping[str, int],
     complete_before: Mapping[str, datetime],
     *,
+    skew: timedelta,
     settle: timedelta,
     wait: timedelta,
     longest: timedelta,
@@ -66,8 +66,9 @@ def narrow(
     """Narrow the session's tables to what a rule of this reach must look at again; how many rows that is.
 
     `before` has the versions of the tables that were judged already, `complete_before` up to when the streams were
-    complete then; `settle` and `wait` are the shortest and the longest time that the rules wait before they judge, and
-    `longest` that of all rules of the run, so that the keys that are read for some of them serve the others.
+    complete then. `skew` is how far clocks may differ; `settle` and `wait` are the shortest and the longest time that
+    the rules wait before they judge, and `longest` that of all rules of the run, so that the keys that are read for
+    some of them serve the others.
     Rows that lie further back than `lookback` from the oldest of what is to be judged are not joined with it, but for
     decisions that are named or still hold, and what is said of identities. None, and nothing is narrowed, where it
     can no longer be told what is new: then the whole lake is to be judged.
@@ -98,7 +99,7 @@ def narrow(
     else:
         _follow(session)
         if _any_without_run(session):
-            _widen(session, _NEAR)
+            _widen(session, skew)
     session.run(reach_sql("judged"))
     if reach == "hour":
         session.run(
@@ -109,7 +110,7 @@ def narrow(
             "CREATE OR REPLACE TABLE judged AS SELECT 'credential' AS kind, credential_id AS key FROM seed_credentials"
         )
     elif _any_without_run(session):
-        _widen(session, _FAR)
+        _widen(session, skew)
     session.forget(but=SHARED)
     for name in NARROWED:
         session.run(f"DROP VIEW IF EXISTS {name}")
@@ -237,14 +238,17 @@ def _rounds(session: Session) -> int:
     return int(session.fetch("SELECT coalesce(max(round), 0) AS n FROM reached")["n"][0].as_py())
 
 
-def _widen(session: Session, minutes: int) -> None:
-    done = _rounds(session)
+def _widen(session: Session, clocks: timedelta) -> None:
+    """Reach what may be matched with what was reached, and what in its turn may be matched with that."""
+    minutes = 1 + math.ceil(clocks / timedelta(minutes=1))
     session.run(f"CREATE OR REPLACE TABLE around AS SELECT {minutes} AS steps")
-    session.run(reach_sql("loose"))
-    # A variable, as for the time that has made rows ripe.
-    session.run("SET VARIABLE span_from = (SELECT from_time FROM span)")
-    session.run(reach_sql("older_loose"))
-    _follow(session, done)
+    for _ in range(2):
+        done = _rounds(session)
+        session.run(reach_sql("loose"))
+        # A variable, as for the time that has made rows ripe.
+        session.run("SET VARIABLE span_from = (SELECT from_time FROM span)")
+        session.run(reach_sql("older_loose"))
+        _follow(session, done)
 
 
 def _any_without_run(session: Session) -> bool:

@@ -155,6 +155,32 @@ def test_a_run_reads_what_is_new_and_what_that_is_joined_with(
     assert standing(settings).keys() == {finding["finding_id"] for finding in second.findings}
 
 
+def test_a_decision_without_a_run_leads_to_what_it_can_be_matched_with(
+    put: Callable[..., None], settings: Settings
+) -> None:
+    put(
+        orchestration=[
+            {"id": "mine", "at": 10, "trace": "t1", **PAY},
+            {"id": "also mine", "at": 500, "trace": "t2", **PAY},
+            {"id": "vague", "at": 12, "trace": "t3", "agent": "clerk", "tool_name": "t"},
+            {"id": "nobody's", "at": 900, "trace": "t4", **PAY, "agent": None},
+            {"id": "of another name", "at": 11, "trace": "t5", **PAY, "agent": "payer"},
+            *(
+                {"id": f"o{n}", "at": 10 + n / 9, "trace": f"o{n}", **PAY, "resource": f"payment/{n}"}
+                for n in range(9)
+            ),
+        ],
+        decisions=[{"id": "d9", "at": 99, "trace": "t9", **PAY, "resource": "payment/x"}],
+    )
+    detect(settings, only=RUN_RULES, closed=True)
+    put(decisions=[{"id": "d1", "at": 9.5, "trace": None, **PAY}])
+    with open_session(settings) as session:
+        others = session.fetch("SELECT count(*) AS n FROM orchestration_events WHERE event_id LIKE 'o_'")
+    assert others["n"].to_pylist() == [9]
+    again = detect(settings, only=RUN_RULES, closed=True)
+    assert (again.reach["01"], again.rows["01"]) == ("run", 6)
+
+
 def test_time_alone_makes_a_run_look_again(put: Callable[..., None], lake: Lake, settings: Settings) -> None:
     put(
         orchestration=[
