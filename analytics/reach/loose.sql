@@ -38,6 +38,16 @@ SELECT agent, action, bool_or(loose) AS loose, bool_or(resource_id IS NULL) AS i
 FROM same_key
 GROUP BY agent, action;
 
+-- What was asked, in whoever's name, and what was done by an agent that is not named.
+CREATE OR REPLACE TEMP TABLE any_agent AS
+SELECT DISTINCT action, resource_id, trace_id IS NULL AS loose
+FROM new_answers;
+
+CREATE OR REPLACE TEMP TABLE nameless AS
+SELECT DISTINCT action, resource_id, trace_id IS NULL AS loose
+FROM new_actions
+WHERE agent IS NULL AND action IS NOT NULL;
+
 -- Calls that do not say what they do or to what, by the minutes in which their decision may have been asked for; a call that
 -- takes long is looked at for its first ten minutes.
 CREATE OR REPLACE TEMP TABLE vague AS
@@ -60,6 +70,24 @@ WHERE event_id IN (SELECT event_id FROM new_actions);
 CREATE OR REPLACE TEMP TABLE answer_slices AS
 SELECT DISTINCT agent, CAST(floor(epoch(decision_time) / 60) AS BIGINT) AS slice, trace_id IS NULL AS loose
 FROM new_answers;
+
+-- The same for what is asked in another agent's name: a decision without a run, and a call of the same action and resource.
+CREATE OR REPLACE TEMP TABLE asked_alone AS
+SELECT DISTINCT action, resource_id, CAST(floor(epoch(decision_time) / 60) AS BIGINT) AS slice
+FROM new_answers
+WHERE trace_id IS NULL AND resource_id IS NOT NULL;
+
+CREATE OR REPLACE TEMP TABLE done_slices AS
+SELECT DISTINCT
+    e.action, e.resource_id,
+    unnest(range(
+        CAST(floor(epoch(e.event_time) / 60) AS BIGINT) - a.steps,
+        CAST(floor(epoch(least(coalesce(e.end_time, e.event_time), e.event_time + INTERVAL 1 DAY)) / 60) AS BIGINT)
+            + a.steps + 1
+    )) AS slice
+FROM new_actions AS e
+CROSS JOIN around AS a
+WHERE e.action IS NOT NULL AND e.resource_id IS NOT NULL;
 
 -- Patterns and decisions about a whole type, for calls that do not say what they do.
 CREATE OR REPLACE TEMP TABLE broad AS
@@ -85,22 +113,34 @@ FROM event_keys AS e
 JOIN any_resource AS k ON k.agent = e.agent AND k.action = e.action
 WHERE e.is_action AND (k.is_any OR e.resource_id IS NULL) AND (e.trace_id IS NULL OR k.loose)
 UNION ALL
--- Of no agent, or asked in another's name.
+-- Of an agent that is not named.
 SELECT e.event_id, e.trace_id
 FROM event_keys AS e
-JOIN new_answers AS d ON d.action = e.action AND d.resource_id = e.resource_id
-CROSS JOIN around AS a
-WHERE e.is_action AND (e.trace_id IS NULL OR d.trace_id IS NULL) AND (
-    e.agent IS NULL OR (
-        d.decision_time >= e.event_time - to_minutes(CAST(a.steps AS INTEGER))
-        AND d.decision_time <= coalesce(e.end_time, e.event_time) + to_minutes(CAST(a.steps AS INTEGER))
-    )
-)
+JOIN any_agent AS k ON k.action = e.action AND k.resource_id = e.resource_id
+WHERE e.is_action AND e.agent IS NULL AND (e.trace_id IS NULL OR k.loose)
 UNION ALL
 SELECT e.event_id, e.trace_id
 FROM event_keys AS e
-JOIN new_answers AS d ON d.action = e.action AND d.resource_id IS NULL
-WHERE e.is_action AND e.agent IS NULL AND (e.trace_id IS NULL OR d.trace_id IS NULL)
+JOIN any_agent AS k ON k.action = e.action AND k.resource_id IS NULL
+WHERE e.is_action AND e.agent IS NULL AND (e.trace_id IS NULL OR k.loose)
+UNION ALL
+-- Asked in another's name.
+SELECT e.event_id, e.trace_id
+FROM event_keys AS e
+JOIN (
+    SELECT DISTINCT q.action, q.resource_id, q.slice + n.step AS slice
+    FROM asked_alone AS q
+    CROSS JOIN around AS a
+    JOIN (SELECT unnest(range(-70, 70)) AS step) AS n ON n.step BETWEEN -1 - a.steps AND a.steps
+) AS q ON q.action = e.action AND q.resource_id = e.resource_id AND q.slice = CAST(floor(epoch(e.event_time) / 60) AS BIGINT)
+WHERE e.is_action
+UNION ALL
+SELECT e.event_id, e.trace_id
+FROM event_keys AS e
+JOIN asked_alone AS q ON q.action = e.action AND q.resource_id = e.resource_id
+CROSS JOIN around AS a
+WHERE e.is_action AND e.end_time - e.event_time > INTERVAL 1 MINUTE
+    AND q.slice BETWEEN floor(epoch(e.event_time) / 60) - a.steps AND floor(epoch(e.end_time) / 60) + a.steps
 UNION ALL
 SELECT v.event_id, v.trace_id
 FROM vague AS v
@@ -135,19 +175,19 @@ WHERE (k.is_any OR d.resource_id IS NULL) AND (d.trace_id IS NULL OR k.loose)
 UNION ALL
 SELECT d.decision_id, d.trace_id
 FROM decision_keys AS d
-JOIN new_actions AS e ON e.action = d.action AND e.resource_id = d.resource_id
-CROSS JOIN around AS a
-WHERE (e.trace_id IS NULL OR d.trace_id IS NULL) AND (
-    e.agent IS NULL OR (
-        d.decision_time >= e.event_time - to_minutes(CAST(a.steps AS INTEGER))
-        AND d.decision_time <= coalesce(e.end_time, e.event_time) + to_minutes(CAST(a.steps AS INTEGER))
-    )
-)
+JOIN nameless AS k ON k.action = d.action AND k.resource_id = d.resource_id
+WHERE d.trace_id IS NULL OR k.loose
 UNION ALL
 SELECT d.decision_id, d.trace_id
 FROM decision_keys AS d
-JOIN new_actions AS e ON e.action = d.action
-WHERE e.agent IS NULL AND (e.resource_id IS NULL OR d.resource_id IS NULL) AND (e.trace_id IS NULL OR d.trace_id IS NULL)
+JOIN nameless AS k ON k.action = d.action
+WHERE (k.resource_id IS NULL OR d.resource_id IS NULL) AND (d.trace_id IS NULL OR k.loose)
+UNION ALL
+SELECT d.decision_id, d.trace_id
+FROM decision_keys AS d
+JOIN done_slices AS q
+    ON q.action = d.action AND q.resource_id = d.resource_id AND q.slice = CAST(floor(epoch(d.decision_time) / 60) AS BIGINT)
+WHERE d.trace_id IS NULL
 UNION ALL
 SELECT d.decision_id, d.trace_id
 FROM decision_keys AS d
