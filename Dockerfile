@@ -11,6 +11,7 @@ COPY ingest ingest
 COPY analytics analytics
 COPY delivery delivery
 COPY jobs jobs
+COPY proof proof
 COPY dashboards dashboards
 COPY sample_data sample_data
 COPY counterfoil counterfoil

@@ -111,6 +111,10 @@ class Session:
                     self._connection.execute(f"DROP {kind} IF EXISTS {made}")
             self._built &= kept
 
+    def interrupt(self) -> None:
+        """Stop what runs on its own connection, such as the making of a view; not what runs on a cursor."""
+        self._connection.interrupt()
+
     def close(self) -> None:
         """Drop the database, and the folder that it may have spilt into."""
         spilt = self._connection.sql("SELECT current_setting('temp_directory')").fetchall()[0][0]

@@ -21,6 +21,7 @@ from schemas.findings import TRIAGE
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from schemas.actor import Actor
     from schemas.settings import Settings
 
 STATUSES = TRIAGE.column("status").values
@@ -51,24 +52,23 @@ class Outcome:
     version: int | None = None
 
 
-def record(settings: Settings, seen: Mapping[str, int], change: Change, actor: str) -> Outcome:
+def record(settings: Settings, seen: Mapping[str, int], change: Change, actor: Actor) -> Outcome:
     """Write one entry for each finding whose version is still the one in `seen` (0: nobody has worked on it).
 
-    Raises CounterfoilError for a change that is not allowed and for a finding that is not there, LakeError where the
-    lake cannot be written; then nothing is written at all.
+    Raises CounterfoilError for an actor who may not, for a change that is not allowed and for a finding that is not
+    there or not theirs to see, LakeError where the lake cannot be written; then nothing is written at all.
     """
-    change, actor = _checked(seen, change, actor)
+    actor.check("triage")
+    change, who = _checked(seen, change, actor.who)
     lake = open_configured(settings.lake)
     for _ in range(_ATTEMPTS):
         position = lake.position(TRIAGE, _SOURCE)
-        current = _current(settings, list(seen))
+        current = _current(settings, list(seen), actor)
         outcome = Outcome(
             refused={each: row for each, row in current.items() if row["version"] != seen[each]}
         )
         rows = [
-            _entry(current[each], change, actor, seen[each] + 1)
-            for each in seen
-            if each not in outcome.refused
+            _entry(current[each], change, who, seen[each] + 1) for each in seen if each not in outcome.refused
         ]
         if not rows:
             return outcome
@@ -90,10 +90,10 @@ def record(settings: Settings, seen: Mapping[str, int], change: Change, actor: s
 _SCHEMA = pa.schema([each.with_nullable(True) for each in TRIAGE.schema if each.name != "event_date"])
 
 
-def _checked(seen: Mapping[str, int], change: Change, actor: str) -> tuple[Change, str]:
+def _checked(seen: Mapping[str, int], change: Change, who: str) -> tuple[Change, str]:
     given = {name: value.strip() if isinstance(value, str) else value for name, value in vars(change).items()}
-    actor = actor.strip()
-    if not actor:
+    who = who.strip()
+    if not who:
         raise CounterfoilError("say who you are: triage keeps who made each entry")
     if not seen or len(seen) > MOST_AT_ONCE:
         raise CounterfoilError(f"choose from 1 to {MOST_AT_ONCE:,} findings; these are {len(seen):,}")
@@ -105,25 +105,25 @@ def _checked(seen: Mapping[str, int], change: Change, actor: str) -> tuple[Chang
         raise CounterfoilError("closing needs a disposition and a comment that says why")
     if given["disposition"] and given["status"] != "closed":
         raise CounterfoilError("a disposition goes with closing: set the status to closed")
-    for name, value in {**given, "actor": actor}.items():
+    for name, value in {**given, "actor": who}.items():
         if value is not None and len(value) > MOST_TEXT:
             raise CounterfoilError(f"{name}: give at most {MOST_TEXT:,} characters; these are {len(value):,}")
     if all(value is None or (name == "comment" and not value) for name, value in given.items()):
         raise CounterfoilError("nothing to write: give a status, an assignee or a comment")
-    return Change(**given), actor
+    return Change(**given), who
 
 
-def _current(settings: Settings, ids: list[str]) -> dict[str, dict[str, Any]]:
+def _current(settings: Settings, ids: list[str], actor: Actor) -> dict[str, dict[str, Any]]:
     """The newest entry of each finding; version 0 and status new where nobody has made one."""
     asked = {"ids": ids}
     with open_session(settings) as session:
         session.need("current_triage")
         known = session.fetch(
-            "SELECT DISTINCT finding_id FROM findings WHERE list_contains($ids, finding_id)", asked
+            "SELECT DISTINCT finding_id, tenant_id FROM findings WHERE list_contains($ids, finding_id)", asked
         )
         worked = session.fetch("SELECT * FROM current_triage WHERE list_contains($ids, finding_id)", asked)
     fresh = {"version": 0, "status": "new", "assignee": None, "disposition": None}
-    found = {each: {"finding_id": each, **fresh} for each in known["finding_id"].to_pylist()}
+    found = {each: {"finding_id": each, **fresh} for each in _seen_by(actor, known.to_pylist())}
     found |= {row["finding_id"]: row for row in worked.to_pylist() if row["finding_id"] in found}
     missing = [each for each in ids if each not in found]
     if missing:
@@ -131,7 +131,13 @@ def _current(settings: Settings, ids: list[str]) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _entry(before: Mapping[str, Any], change: Change, actor: str, version: int) -> dict[str, Any]:
+def _seen_by(actor: Actor, states: list[dict[str, Any]]) -> list[str]:
+    """The findings of which the actor may see every state."""
+    hidden = {each["finding_id"] for each in states if not actor.sees(each["tenant_id"])}
+    return [each for each in dict.fromkeys(row["finding_id"] for row in states) if each not in hidden]
+
+
+def _entry(before: Mapping[str, Any], change: Change, who: str, version: int) -> dict[str, Any]:
     status = change.status or before["status"]
     assignee = before["assignee"] if change.assignee is None else change.assignee or None
     return {
@@ -142,6 +148,6 @@ def _entry(before: Mapping[str, Any], change: Change, actor: str, version: int) 
         "assignee": assignee,
         "disposition": (change.disposition or before["disposition"]) if status == "closed" else None,
         "comment": change.comment or None,
-        "actor": actor,
+        "actor": who,
         "triage_time": datetime.now(UTC),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import shutil
 import socket
@@ -17,6 +16,7 @@ from ingest.probe import Check, probe_kafka
 from lake.place import locate
 from lake.store import open_configured
 from schemas.catalogue import TABLES
+from schemas.dashboard_settings import is_loopback
 from schemas.errors import CounterfoilError, LakeError
 from schemas.version import CONTRACT_VERSION
 
@@ -121,11 +121,22 @@ def _rules(settings: Settings) -> Check:
 
 def _listeners(settings: Settings) -> Iterator[Check]:
     """Ports without a login are for this machine only; and the one of the metrics should be free, or ours."""
-    asked = {"dashboard.address": settings.dashboard.address}
+    asked = {}
+    if settings.dashboard.login.on:
+        yield Check("ports", "ok", f"the dashboard asks who comes in, at {settings.dashboard.login.url}")
+    elif settings.dashboard.open_to_network or is_loopback(settings.dashboard.address):
+        asked["dashboard.address"] = settings.dashboard.address
+    else:
+        yield Check(
+            "ports", "failed",
+            f"dashboard.address is {settings.dashboard.address}, which others can reach, and there is no login: the "
+            "dashboard does not start there",
+            "set up dashboard.login, or set dashboard.address to 127.0.0.1",
+        )  # fmt: skip
     if settings.ingest.metrics_port is not None:
         asked["ingest.metrics_address"] = settings.ingest.metrics_address
     for key, address in asked.items():
-        if not _is_loopback(address):
+        if not is_loopback(address):
             yield Check(
                 "ports", "warning", f"{key} is {address}: other machines can reach it, and it has no login",
                 "set it to 127.0.0.1, or let a proxy or a firewall decide who may",
@@ -143,13 +154,6 @@ def _listeners(settings: Settings) -> Iterator[Check]:
                     f"ingest.metrics_port: {settings.ingest.metrics_address}:{port}: {error.strerror}",
                     "fine if it is a running ingest that has it; each process needs a port of its own",
                 )  # fmt: skip
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
 
 
 def _readable(settings: Settings, root: Path | None) -> tuple[Lake | None, Check]:

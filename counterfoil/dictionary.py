@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from analytics.described import words_of
 from analytics.session import Session, connect, set_parameters
 from analytics.views import View, views
 from lake.duck import duck_type, register
@@ -30,6 +31,9 @@ _WRITERS = {
     "triage": "people, through the dashboard",
     "deliveries": "deliver",
     "gathered": "detect",
+    "digests": "seal, and maintain and erase for tombstones",
+    "checkpoints": "seal",
+    "holds": "hold",
 }
 _INTRODUCTION = f"""# Data dictionary
 
@@ -93,13 +97,11 @@ def _view_section(view: View, columns: list[tuple[str, str]]) -> str:
     lines = [
         f"### {view.name}\n",
         f"{view.about} Made from {needs}.\n",
-        _line(["column", "type", *(["what it holds"] if view.columns else [])]),
-        "|---|---|---|" if view.columns else "|---|---|",
+        _line(["column", "type", "what it holds"]),
+        "|---|---|---|",
     ]
-    lines += [
-        _line([f"`{name}`", kind, *([view.columns.get(name, "")] if view.columns else [])])
-        for name, kind in columns
-    ]
+    said = words_of(view.name)
+    lines += [_line([f"`{name}`", kind, said.get(name, "")]) for name, kind in columns]
     return "\n".join(lines) + "\n"
 
 

@@ -10,10 +10,10 @@ import json
 import re
 import sys
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import pyarrow as pa
 
@@ -23,30 +23,60 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069
 
 def write(rows: pa.Table, form: str) -> None:
     """Write the rows to stdout as `table`, `csv` or `json` (one object a line)."""
+    write_batches(rows.column_names, rows.to_batches(max_chunksize=10_000), form, sys.stdout)
+
+
+def write_batches(
+    names: Sequence[str],
+    batches: Iterable[pa.RecordBatch],
+    form: str,
+    out: TextIO,
+    *,
+    shown: Callable[[str], str] = str,
+) -> int:
+    """Write rows as they come, as `table`, `csv` or `json`, and return how many there were.
+
+    `shown` is what is made of the text of each cell of a CSV. A terminal gets its control characters written out.
+    """
     if form == "table":
-        write_table(rows.column_names, (list(row.values()) for row in rows.to_pylist()))
-        return
+        rows = (list(row.values()) for batch in batches for row in batch.to_pylist())
+        return write_table(names, rows, out=out)
+    count = 0
     if form == "csv":
-        out = csv.writer(sys.stdout, lineterminator="\n")
-        out.writerow(rows.column_names)
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(names)
         # A terminal must not be steered by a log; a file or a pipe gets the text as it is.
-        shown = visible if sys.stdout.isatty() else str
-        for batch in rows.to_batches(max_chunksize=10_000):
-            out.writerows(
-                [shown(cell(value, null="")) for value in row.values()] for row in batch.to_pylist()
+        steady = visible if out.isatty() else str
+        for batch in batches:
+            writer.writerows(
+                [steady(_csv_cell(value, shown)) for value in row.values()] for row in batch.to_pylist()
             )
-        return
-    for batch in rows.to_batches(max_chunksize=10_000):
-        for row in batch.to_pylist():
-            sys.stdout.write(to_json(row) + "\n")
+            count += batch.num_rows
+        return count
+    for batch in batches:
+        out.writelines(to_json(row) + "\n" for row in batch.to_pylist())
+        count += batch.num_rows
+    return count
 
 
-def write_table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str | None = None) -> None:
-    """Write rows as a table to stdout, as wide as the terminal, or wide enough when piped."""
+def _csv_cell(value: Any, shown: Callable[[str], str]) -> str:
+    text = cell(value, null="")
+    return text if isinstance(value, int | float) else shown(text)
+
+
+def write_table(
+    names: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    title: str | None = None,
+    *,
+    out: TextIO | None = None,
+) -> int:
+    """Write rows as a table, as wide as the terminal, or wide enough when piped; return how many there were."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    to = sys.stdout if out is None else out
     table = Table(title=title, title_justify="left", show_edge=False, header_style="bold", pad_edge=False)
     for name in names:
         table.add_column(Text(visible(name)), overflow="fold")
@@ -55,8 +85,9 @@ def write_table(names: Sequence[str], rows: Iterable[Sequence[Any]], title: str 
         # Text and not str: rich would read "[red]" in a log as markup.
         table.add_row(*(Text(visible(cell(value))) for value in row))
         count += 1
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Console(file=to, width=None if to.isatty() else 200)
     console.print(table if count else Text("no rows", style="dim"))
+    return count
 
 
 def to_json(value: Any) -> str:

@@ -21,3 +21,17 @@ def status(title: str) -> Iterator[Callable[[str], None]]:
         return
     with console.status(Text(title)) as shown:
         yield lambda step: shown.update(Text(f"{title}: {step}"))
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Callable[[int], None]]:
+    """Show how many rows are done while the block runs; the block calls what it is given with each further number."""
+    done = 0
+    with status(title) as shown:
+
+        def tell(more: int) -> None:
+            nonlocal done
+            done += more
+            shown(f"{done:,} rows")
+
+        yield tell

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from dashboards.frame import frame
+from dashboards import data
+from dashboards.access import turn_away
+from dashboards.frame import frame, not_for_role
+from schemas.errors import CounterfoilError
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+    from schemas.actor import Actor
 
 # A picture of our own: an icon by name, or an emoji, would be fetched from a host elsewhere.
 ICON = (
@@ -12,21 +22,50 @@ ICON = (
     'fill="#0b5fb0"/><path d="M6 2v12" stroke="#fff" stroke-dasharray="2 1.4"/></svg>'
 )
 
+# The file of each page, and its icon in the menu; one without is reached by links.
+PAGES = {
+    "overview": ":material/dashboard:",
+    "queue": ":material/flag:",
+    "finding": None,
+    "chain": ":material/account_tree:",
+    "agents": ":material/smart_toy:",
+    "privileges": ":material/key:",
+    "decisions": ":material/gavel:",
+    "rules": ":material/rule:",
+    "health": ":material/monitor_heart:",
+    "sql": ":material/database:",
+}
+
 st.set_page_config(page_title="Counterfoil", page_icon=ICON, layout="wide")
 
-page = st.navigation(
-    [
-        st.Page("screens/overview.py", title="Overview", icon=":material/dashboard:", url_path="overview"),
-        st.Page("screens/queue.py", title="Queue", icon=":material/flag:", default=True),
-        st.Page("screens/finding.py", title="Finding", url_path="finding", visibility="hidden"),
-        st.Page("screens/chain.py", title="Chain", icon=":material/account_tree:", url_path="chain"),
-        st.Page("screens/agents.py", title="Agents", icon=":material/smart_toy:", url_path="agents"),
-        st.Page("screens/privileges.py", title="Privileges", icon=":material/key:", url_path="privileges"),
-        st.Page("screens/decisions.py", title="Decisions", icon=":material/gavel:", url_path="decisions"),
-        st.Page("screens/rules.py", title="Rules", icon=":material/rule:", url_path="rules"),
-        st.Page("screens/health.py", title="Health", icon=":material/monitor_heart:", url_path="health"),
-        st.Page("screens/sql.py", title="SQL", icon=":material/database:", url_path="sql"),
-    ],
-    position="top",
-)
-frame(page.title, page.run)
+
+def allowed(title: str, actor: Actor) -> bool:
+    """Whether a page is for that visitor. What a page reads is guarded by itself; this spares them an empty one."""
+    if title == "SQL":
+        return actor.may("sql")
+    return title != "Health" or actor.tenants is None
+
+
+def pages(actor: Actor | None) -> list[StreamlitPage]:
+    """All pages, so that every address leads somewhere; in the menu are those that are for the visitor."""
+    found = []
+    for name, icon in PAGES.items():
+        title = name.upper() if name == "sql" else name.title()
+        shown = icon is not None and actor is not None and allowed(title, actor)
+        found.append(
+            st.Page(
+                f"screens/{name}.py", title=title, icon=icon, url_path=name, default=name == "queue",
+                visibility="visible" if shown else "hidden",
+            )
+        )  # fmt: skip
+    return found
+
+
+try:
+    visitor = data.actor()
+except CounterfoilError as error:
+    st.navigation(pages(None), position="hidden")
+    turn_away(error)
+else:
+    page = st.navigation(pages(visitor), position="top")
+    frame(page.title, page.run if allowed(page.title, visitor) else not_for_role, visitor)

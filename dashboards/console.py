@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import streamlit as st
 
-from analytics.ask import ask
+from analytics.ask import Limits, ask
 from analytics.session import Session, open_session, start_session
 from analytics.views import views
 from dashboards import data
+from dashboards.scope import ScopedSession, says_whose
 from schemas.catalogue import TABLES
 
 if TYPE_CHECKING:
@@ -47,13 +48,48 @@ def versions_at(moment: datetime) -> data.Versions:
         return tuple(sorted(session.snapshot.versions.items()))
 
 
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _scoped_session(url: str, versions: data.Versions, whose: tuple[str, ...]) -> ScopedSession:
+    """The same for one who may see some tenants only: it holds copies of their rows, and can open no file."""
+    return ScopedSession(_whole(url, versions), whose, data.settings())
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _whole(url: str, versions: data.Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
+    return start_session(data.settings(), as_of=dict(versions))
+
+
 def run(query: str, versions: data.Versions, most: int = MOST_ROWS) -> pa.Table:
-    """The first rows of a query, at most one more than `most`. QueryError for what is not one reading statement."""
+    """The first rows of a query, at most one more than `most`. QueryError for what is not one reading statement.
+
+    CounterfoilError for a visitor whose role may not ask.
+    """
+    data.actor().check("sql")
+    whose, url = data.tenants(), data.settings().lake.url
     asked = query.strip().rstrip(";").rstrip()
     if not _EXPLAIN.match(asked):
         # On lines of its own, so that a comment at its end does not swallow ours.
         asked = f"SELECT * FROM (\n{asked}\n) LIMIT {most + 1}"
-    return ask(_session(data.settings().lake.url, versions), asked)
+    limits = Limits(seconds=data.settings().sql.timeout.total_seconds())
+    if whose is None:
+        return ask(_session(url, versions), asked, limits=limits)
+    session = _scoped_session(url, versions, whose)
+    session.need(*(_words(query) & TABLES.keys()))
+    return ask(session, asked, limits=limits)
+
+
+def unseen(query: str) -> list[str]:
+    """The tables and views in a query that say nothing of tenants, so that one who sees some has no rows of them."""
+    if data.tenants() is None:
+        return []
+    named = _words(query) & (TABLES.keys() | views().keys())
+    return sorted(
+        name for name in named if says_whose(name, [each.column for each in columns_of(name)]) is None
+    )
+
+
+def _words(query: str) -> set[str]:
+    return set(re.findall(r"\w+", query.lower()))
 
 
 def saved() -> dict[str, str]:

@@ -9,6 +9,8 @@ an entry of triage does not make the correlation begin anew.
 from __future__ import annotations
 
 import re
+import threading
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -21,14 +23,18 @@ import streamlit as st
 from analytics.rule import Rule, RuleSet, load_rules
 from analytics.session import Session, start_session
 from analytics.views import order
+from dashboards.access import visitor
+from dashboards.scope import ScopedSession
 from schemas.catalogue import TABLES
 from schemas.errors import QueryError
 from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import pyarrow as pa
+
+    from schemas.actor import Actor
 
 _SQL = Path(__file__).parent / "sql"
 _NEEDS = re.compile(r"^-- needs: (.*)$", re.MULTILINE)
@@ -37,6 +43,14 @@ _HERE = "lake_shown"
 _WRITTEN = frozenset({"findings", "triage", "runs"})
 
 Versions = tuple[tuple[str, int], ...]
+# What takes long over many events, and what most pages of it ask for.
+_LONG = frozenset({"actions", "decisions"})
+_MATCHED = ("action_backing", "handoff_backing", "authority_trace", "traces")
+# Seconds for which a page is held up by what it waits for.
+PATIENCE = 0.3
+_STREAMS = ("orchestration_events", "authorization_decisions")
+# Whose rows may be seen, in order; None is everybody's. It is part of every key under which something is kept.
+Tenants = tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,20 @@ class Shown:
 def settings() -> Settings:
     """The settings, read once; SettingsError for what is wrong."""
     return load_settings()
+
+
+def actor(name: str = "") -> Actor:
+    """Who looks at the page, as our settings have it at this moment; without a login, somebody of that name.
+
+    Raises NoAccess, AccessFileError as `dashboards.access.visitor`.
+    """
+    return visitor(settings().dashboard.login, name)
+
+
+def tenants() -> Tenants:
+    """Whose rows the visitor may see."""
+    seen = actor().tenants
+    return None if seen is None else tuple(sorted(seen))
 
 
 @st.cache_resource(show_spinner=False)
@@ -113,12 +141,36 @@ def load_newest() -> None:
     st.session_state[_HERE] = newest()
 
 
+def news() -> dict[str, int] | None:
+    """How many findings and events came since, of those that the visitor may see; None when nothing changed.
+
+    LakeError where the lake cannot be read just now.
+    """
+    here, there = shown(), newest()
+    if dict(there.versions) == {**dict(here.versions), **dict(here.written)}:
+        return None
+    whose = tenants()
+    if whose is not None:
+        return {"findings": _states(there.versions, whose) - _states(here.versions, whose)}
+    return {
+        "findings": there.count("findings") - here.count("findings"),
+        "events": sum(there.count(name) - here.count(name) for name in _STREAMS),
+    }
+
+
+def _states(versions: Versions, whose: tuple[str, ...]) -> int:
+    """Rows of the table of findings that are of these tenants."""
+    written = tuple(each for each in versions if each[0] in _WRITTEN)
+    rows = _ask(settings().lake.url, written, whose, "count_findings", ())
+    return int(rows["findings"][0].as_py())
+
+
 def note_triage(version: int) -> None:
     """Show what was written about findings up to this version of the table, and leave the lists as they are."""
     st.session_state[_HERE] = replace(shown(), triage=version)
 
 
-@st.cache_resource(max_entries=2, show_spinner="Reading the lake and matching actions with decisions …")
+@st.cache_resource(max_entries=2, show_spinner=False)
 def _session(url: str, versions: Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
     return start_session(settings(), as_of=dict(versions))
 
@@ -128,37 +180,123 @@ def _written_session(url: str, versions: Versions) -> Session:  # noqa: ARG001 -
     return start_session(settings(), as_of=dict(versions))
 
 
+def correlated() -> bool:
+    """Whether actions are matched with decisions, of the state shown; the first who asks begins it, in the background.
+
+    It waits a moment, which is all that a small lake takes. QueryError where it failed.
+    """
+    key = (settings().lake.url, shown().versions)
+    matching = _matching(*key)
+    try:
+        matching.result(timeout=PATIENCE)
+    except TimeoutError:
+        return False
+    except duckdb.Error as error:
+        _matching.clear(*key)
+        raise QueryError(f"actions cannot be matched with decisions: {str(error).splitlines()[0]}") from error
+    return True
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _matching(url: str, versions: Versions) -> Future[None]:
+    session, done = _session(url, versions), Future[None]()
+
+    def match() -> None:
+        try:
+            session.need(*_MATCHED)
+        except duckdb.Error as error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    threading.Thread(target=match, name="matching", daemon=True).start()
+    return done
+
+
+@st.cache_resource(max_entries=2, show_spinner=False)
+def _plain_session(url: str, versions: Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
+    return start_session(settings(), as_of=dict(versions))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _scoped_session(url: str, versions: Versions, whose: tuple[str, ...]) -> ScopedSession:
+    return ScopedSession(_session(url, versions), whose, settings())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _scoped_plain_session(url: str, versions: Versions, whose: tuple[str, ...]) -> ScopedSession:
+    return ScopedSession(_plain_session(url, versions), whose, settings())
+
+
+@st.cache_resource(max_entries=16, show_spinner=False)
+def _scoped_written_session(url: str, versions: Versions, whose: tuple[str, ...]) -> ScopedSession:
+    return ScopedSession(_written_session(url, versions), whose, settings())
+
+
+@dataclass(frozen=True)
+class Query:
+    """A file of `dashboards/sql/`: the views that it needs, and all words in it, among them the tables that it names.
+
+    `light` says that it reads only what people and rules wrote, `plain` that it waits for no correlation either.
+    """
+
+    sql: str
+    needs: tuple[str, ...]
+    words: frozenset[str]
+    light: bool
+    plain: bool
+
+    @property
+    def kept_by(self) -> tuple[Callable[..., Session], Callable[..., ScopedSession]]:
+        """What gives the session that answers it: to those who see all, and to those who see some tenants."""
+        if self.light:
+            return _written_session, _scoped_written_session
+        return (_plain_session, _scoped_plain_session) if self.plain else (_session, _scoped_session)
+
+
 @cache
-def _query(name: str) -> tuple[str, tuple[str, ...], bool]:
-    """A query, the views that it needs, and whether it reads only what people and rules wrote."""
+def _query(name: str) -> Query:
     sql = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
     head = _NEEDS.search(sql)
     needs = tuple(head[1].split(", ")) if head else ()
-    read = {each for view in order(needs) for each in view.needs} | set(re.findall(r"\w+", sql)) | set(needs)
-    return sql, needs, (read & TABLES.keys()) <= _WRITTEN
+    words = frozenset(re.findall(r"\w+", sql))
+    made = order(needs)
+    read = {each for view in made for each in view.needs} | words
+    plain = not {view.name for view in made} & _LONG
+    return Query(sql, needs, words, (read & TABLES.keys()) <= _WRITTEN, plain)
 
 
 def ask(name: str, **values: Any) -> pa.Table:
     """The rows of a query over the snapshot shown; `values` are its parameters. QueryError when it fails."""
-    here = shown()
-    versions = here.versions
-    if _query(name)[2]:
-        versions = tuple(each for each in versions if each[0] in _WRITTEN)
-    return _ask(settings().lake.url, versions, name, tuple(sorted(values.items())))
+    return _ask_of(shown().versions, name, values)
 
 
 def ask_work(name: str, **values: Any) -> pa.Table:
     """As `ask`, with the visitor's own entries of triage: for what is shown beside a list, and not for a list."""
-    return _ask(settings().lake.url, shown().written, name, tuple(sorted(values.items())))
+    return _ask_of(shown().written, name, values)
+
+
+def _ask_of(versions: Versions, name: str, values: Mapping[str, Any]) -> pa.Table:
+    if _query(name).light:
+        versions = tuple(each for each in versions if each[0] in _WRITTEN)
+    return _ask(settings().lake.url, versions, tenants(), name, tuple(sorted(values.items())))
 
 
 @st.cache_data(max_entries=300, show_spinner=False)
-def _ask(url: str, versions: Versions, name: str, values: tuple[tuple[str, Any], ...]) -> pa.Table:
-    sql, needs, light = _query(name)
-    session = (_written_session if light else _session)(url, versions)
+def _ask(
+    url: str, versions: Versions, whose: Tenants, name: str, values: tuple[tuple[str, Any], ...]
+) -> pa.Table:
+    query = _query(name)
     try:
-        session.need(*needs)
-        return session.fetch(sql, dict(values))
+        whole, scoped = query.kept_by
+        if whose is None:
+            session = whole(url, versions)
+            session.need(*query.needs)
+            return session.fetch(query.sql, dict(values))
+        theirs = scoped(url, versions, whose)
+        theirs.need(*query.needs, *(query.words & TABLES.keys()))
+        theirs.need_beside(query.words)
+        return theirs.fetch(query.sql, dict(values))
     except duckdb.Error as error:
         raise QueryError(f"the query {name} failed: {str(error).splitlines()[0]}") from error
 

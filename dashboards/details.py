@@ -10,6 +10,7 @@ import streamlit as st
 from dashboards import data
 from dashboards.charts.sequence import LABELS, mark_of
 from dashboards.facts import compare, gap_in_words
+from dashboards.frame import when_matched
 from dashboards.words import (
     DANGER,
     LEVEL_MARKS,
@@ -61,7 +62,7 @@ def show_brief(finding_id: str) -> None:
             query_params={"finding": finding_id},
         )
         show_links(finding)
-    show_evidence(finding, actions_of(finding))
+    when_matched(lambda: show_evidence(finding, actions_of(finding)))
     show_next_steps(finding)
 
 

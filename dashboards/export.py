@@ -1,4 +1,4 @@
-"""Tables as CSV for a spreadsheet, in which no cell is a formula."""
+"""Taking things out: for the roles that may, and tables as CSV for a spreadsheet, in which no cell is a formula."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import io
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import streamlit as st
+
+from analytics.spreadsheet import guard
+from dashboards import data
 from dashboards.words import clock
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pyarrow as pa
-
-# What makes a spreadsheet take a cell as a formula, also in its full-width forms and behind blanks.
-_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-
-
-def guard(text: str) -> str:
-    """The text, with an apostrophe before it where a spreadsheet would compute it."""
-    return f"'{text}" if text.startswith(_STARTS) or text.lstrip().startswith(_STARTS) else text
 
 
 def to_csv(table: pa.Table) -> bytes:
@@ -37,3 +35,24 @@ def _cell(value: Any) -> Any:
     if isinstance(value, list):
         return guard(" ".join(str(each) for each in value))
     return guard(value) if isinstance(value, str) else value
+
+
+def download(
+    label: str,
+    make: Callable[[], str | bytes],
+    file_name: str,
+    *,
+    icon: str = ":material/download:",
+    about: str | None = None,
+) -> None:
+    """A button that makes a file and lets it be saved, for those who may; the file is made when it is pressed."""
+
+    def made() -> str | bytes:
+        data.actor().check("export")
+        return make()
+
+    if data.actor().may("export"):
+        mime = "text/csv" if file_name.endswith(".csv") else "application/json"
+        st.download_button(
+            label, made, file_name=file_name, mime=mime, on_click="ignore", icon=icon, help=about
+        )

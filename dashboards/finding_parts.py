@@ -14,6 +14,7 @@ from analytics.ocsf import to_ocsf
 from analytics.rule import frameworks
 from dashboards import data
 from dashboards.details import FINDING_PAGE, RULES_PAGE
+from dashboards.export import download
 from dashboards.words import LEVEL_MARKS, VERDICTS, clock, inert, one_line, what, words_for
 
 if TYPE_CHECKING:
@@ -172,19 +173,19 @@ def show_history(finding_id: str) -> None:
 def show_exports(finding: Mapping[str, Any]) -> None:
     """The finding for other tools: an OCSF event, and all that it rests on as one JSON file."""
     rule = data.known_rules().get(finding["rule_id"])
+    name = f"finding-{finding['finding_id']}"
     with st.container(horizontal=True, gap="small"):
         if rule is not None:
-            st.download_button(
+            download(
                 "OCSF event",
-                lambda: json.dumps(to_ocsf(finding, rule, version("counterfoil")), ensure_ascii=True, indent=2),
-                file_name=f"finding-{finding['finding_id']}.ocsf.json", mime="application/json", on_click="ignore",
-                icon=":material/download:",
-            )  # fmt: skip
-        st.download_button(
-            "Evidence",
-            lambda: evidence_bundle(finding), file_name=f"finding-{finding['finding_id']}.evidence.json",
-            mime="application/json", on_click="ignore", icon=":material/folder_zip:",
-            help="The finding, its history, its actions and decisions, and the records as they arrived.",
+                lambda: json.dumps(
+                    to_ocsf(finding, rule, version("counterfoil")), ensure_ascii=True, indent=2
+                ),
+                f"{name}.ocsf.json",
+            )
+        download(
+            "Evidence", lambda: evidence_bundle(finding), f"{name}.evidence.json", icon=":material/folder_zip:",
+            about="The finding, its history, its actions and decisions, and the records as they arrived.",
         )  # fmt: skip
 
 

@@ -9,14 +9,21 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from dashboards import data
+from dashboards.access import show_visitor
 from dashboards.words import clock, visible
 from schemas.errors import CounterfoilError, LakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from schemas.actor import Actor
 
-def frame(title: str, run: Callable[[], None]) -> None:
+
+# Pages that can show nothing before actions are matched with decisions.
+MATCHED = frozenset({"Chain", "Agents", "Privileges", "Decisions"})
+
+
+def frame(title: str, run: Callable[[], None], actor: Actor) -> None:
     """Run a page within the frame; an error of ours becomes a sentence, and the page ends there."""
     try:
         shown = data.shown()
@@ -32,13 +39,33 @@ def frame(title: str, run: Callable[[], None]) -> None:
     left.title(title, anchor=False)
     with right:
         _freshness(shown.key)
+        if data.settings().dashboard.login.on:
+            show_visitor(actor)
     if not shown.rows:
         nothing("The lake is empty.", "Nothing has been read into it.", "counterfoil ingest --files PATH")
         return
     try:
+        if title in MATCHED and not data.correlated():
+            _wait()
+            return
         run()
     except CounterfoilError as error:
         _failed(error)
+
+
+@st.fragment(run_every="2s")
+def _wait() -> None:
+    """In place of a page that needs all actions matched: it comes by itself, and the menu works meanwhile."""
+    try:
+        ready = data.correlated()
+    except CounterfoilError as error:
+        _failed(error)
+        return
+    if ready:
+        st.rerun(scope="app")
+    st.info(
+        "Actions are being matched with decisions. The page comes by itself.", icon=":material/hourglass_top:"
+    )
 
 
 def nothing(heading: str, why: str, *commands: str) -> None:
@@ -49,6 +76,29 @@ def nothing(heading: str, why: str, *commands: str) -> None:
         st.caption("Run" if len(commands) == 1 else "Run one of")
         for command in commands:
             st.code(command, language=None)
+
+
+def when_matched(draw: Callable[[], None]) -> None:
+    """Draw what rests on matched actions: at once, or as soon as they are; the page is not held up by it."""
+    if data.correlated():
+        draw()
+        return
+
+    @st.fragment(run_every="2s")
+    def later() -> None:
+        if data.correlated():
+            draw()
+        else:
+            st.caption(
+                ":material/hourglass_top: Actions are being matched with decisions; this comes by itself."
+            )
+
+    later()
+
+
+def not_for_role() -> None:
+    """In place of a page that is not for the visitor's role."""
+    st.info("This page is not for your role.", icon=":material/lock:")
 
 
 def link_to_copy(label: str, query: Mapping[str, str]) -> None:
@@ -86,20 +136,12 @@ def _freshness(key: str) -> None:
 
 
 def _newer() -> str | None:
-    """What came since, in words of ours; None when nothing did or the lake cannot be read just now."""
-    shown = data.shown()
+    """What came since, in words of ours; None when nothing did or it cannot be told just now."""
     try:
-        newest = data.newest()
-    except LakeError:
+        news = data.news()
+    except CounterfoilError:
         return None
-    if dict(newest.versions) == {**dict(shown.versions), **dict(shown.written)}:
+    if news is None:
         return None
-    findings = newest.count("findings") - shown.count("findings")
-    events = sum(
-        newest.count(name) - shown.count(name) for name in ("orchestration_events", "authorization_decisions")
-    )
-    parts = [
-        f"{findings:,} new findings" if findings > 0 else "",
-        f"{events:,} new events" if events > 0 else "",
-    ]
-    return "Load newest: " + (", ".join(part for part in parts if part) or "changes")
+    parts = [f"{number:,} new {what}" for what, number in news.items() if number > 0]
+    return "Load newest: " + (", ".join(parts) or "changes")

@@ -21,6 +21,11 @@ def time_column(label: str, width: int = 136) -> Any:
     return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm:ss", timezone="UTC", width=width)
 
 
+def minutes(label: str) -> Any:
+    """A column of times to the minute, in UTC, for where many stand side by side."""
+    return st.column_config.DatetimeColumn(label, format="YYYY-MM-DD HH:mm", timezone="UTC", width=116)
+
+
 def number(label: str, width: int = 70, form: str = "localized") -> Any:
     """A column of numbers."""
     return st.column_config.NumberColumn(label, format=form, width=width)

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -15,18 +16,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+from schemas.dashboard_settings import is_loopback
 from schemas.errors import CounterfoilError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from schemas.dashboard_settings import DashboardSettings
     from schemas.settings import Settings
 
 _APP = Path(__file__).parent / "app.py"
 # What the pages read of the settings. The rest, such as the broker's password, stays here.
-_SECTIONS = ("lake", "correlate", "rules", "rules_folder", "suppressions", "catalogue", "dashboard")
+_SECTIONS = ("lake", "correlate", "rules", "rules_folder", "suppressions", "catalogue", "sql", "dashboard")
+_PASSED_ON = ("COUNTERFOIL_CONFIG", "COUNTERFOIL_CI", "COUNTERFOIL_TEST_")
+# They reach Streamlit in a file: see `dashboards.login_files`.
+_SECRETS = {"client_secret", "client_secret_file", "cookie_secret", "cookie_secret_file"}
 _START_SECONDS = 60.0
 
 _OPTIONS = {
@@ -53,13 +60,14 @@ _OPTIONS = {
 
 @dataclass
 class Dashboard:
-    """A dashboard that runs."""
+    """A dashboard that runs, and the folder that it has for itself: secrets, and what DuckDB spills."""
 
     url: str
     process: subprocess.Popen[bytes]
+    folder: tempfile.TemporaryDirectory[str]
 
     def stop(self) -> None:
-        """Stop it, and wait until it has."""
+        """Stop it, wait until it has, and remove its folder."""
         if self.process.poll() is None:
             self.process.terminate()
             try:
@@ -67,17 +75,27 @@ class Dashboard:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        self.folder.cleanup()
 
 
 def start(settings: Settings, *, port: int | None = None, address: str | None = None) -> Dashboard:
     """Start the dashboard and return once it answers. Port 0 takes a free one.
 
-    Raises SettingsError where it cannot listen at that address, CounterfoilError where it does not start.
+    Raises SettingsError where it cannot or may not listen at that address, and for what is wrong with the login;
+    CounterfoilError where it does not start.
     """
     host = address or settings.dashboard.address
+    refuse_open(settings.dashboard, host)
     number = _free_port(host, settings.dashboard.port if port is None else port)
     shown = f"[{host}]" if ":" in host else host
-    dashboard = Dashboard(f"http://{shown}:{number}", _launch(settings, host, number))
+    # It is this user's alone.
+    folder = tempfile.TemporaryDirectory(prefix="counterfoil-dashboard-", ignore_cleanup_errors=True)
+    try:
+        process = _launch(settings, host, number, Path(folder.name))
+    except BaseException:
+        folder.cleanup()
+        raise
+    dashboard = Dashboard(f"http://{shown}:{number}", process, folder)
     try:
         _wait_until_it_answers(dashboard)
     except BaseException:
@@ -101,7 +119,9 @@ def serve(
     dashboard = None
     try:
         dashboard = start(settings, port=port, address=address)
-        announce(dashboard.url)
+        login = settings.dashboard.login
+        # The provider leads back to the address that it knows, and no other counts.
+        announce(login.url if login.on else dashboard.url)
         dashboard.process.wait()
     except _ToldToStop:
         pass
@@ -110,6 +130,15 @@ def serve(
             dashboard.stop()
         for each, handler in before.items():
             signal.signal(each, handler)
+
+
+def refuse_open(dashboard: DashboardSettings, host: str) -> None:
+    """SettingsError where others could come in unasked, and no setting says that this is meant."""
+    if not dashboard.login.on and not dashboard.open_to_network and not is_loopback(host):
+        raise SettingsError(
+            f"dashboard.address: {host} can be reached by others, and there is no login: set up dashboard.login, or "
+            "listen at 127.0.0.1; dashboard.open_to_network = true lets everybody in who can reach it"
+        )
 
 
 class _ToldToStop(BaseException):
@@ -134,17 +163,25 @@ def _free_port(host: str, port: int) -> int:
         ) from error
 
 
-def _launch(settings: Settings, host: str, port: int) -> subprocess.Popen[bytes]:
+def _launch(settings: Settings, host: str, port: int, folder: Path) -> subprocess.Popen[bytes]:
     options = [*_OPTIONS.items(), ("server.address", host), ("server.port", str(port))]
-    if host in ("127.0.0.1", "localhost", "::1"):
-        # A page elsewhere could else reach it by a name that it lets point here.
-        options += [("server.allowedHosts", each) for each in ("localhost", "127.0.0.1", "::1")]
+    login = settings.dashboard.login
+    names = [*(("localhost", "127.0.0.1", "::1") if is_loopback(host) else ())]
+    if login.on:
+        from dashboards.login_files import write_secrets
+
+        options.append(("secrets.files", str(write_secrets(login, folder))))
+        outside = urlsplit(login.url).hostname or ""
+        options.append(("browser.serverAddress", outside))
+        names = [*dict.fromkeys((outside, "localhost", "127.0.0.1", "::1"))]
+    # A page elsewhere could else reach it by a name that it lets point here.
+    options += [("server.allowedHosts", each) for each in names]
     command = [sys.executable, "-m", "streamlit", "run", str(_APP)]
     command += [f"--{name}={value}" for name, value in options]
     # A session of its own: Ctrl-C in a terminal then reaches this process only, which stops the other.
     return subprocess.Popen(  # noqa: S603 - our own interpreter and file
         command,
-        env=_environment(settings),
+        env=_environment(settings) | {"TMPDIR": str(folder)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         start_new_session=True,
@@ -156,9 +193,12 @@ def _environment(settings: Settings) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not any(name.upper().startswith(f"COUNTERFOIL_{section.upper()}") for section in _SECTIONS)
+        if not name.upper().startswith("COUNTERFOIL_") or name.upper().startswith(_PASSED_ON)
     }
-    sections = settings.model_dump(mode="python", include=set(_SECTIONS))
+    hidden: Any = (
+        {"dashboard": {"login": _SECRETS}} if settings.dashboard.login.on else {"dashboard": {"login"}}
+    )
+    sections = settings.model_dump(mode="python", include=set(_SECTIONS), exclude=hidden)
     for section, values in sections.items():
         if isinstance(values, Path):
             kept[f"COUNTERFOIL_{section.upper()}"] = str(values.resolve())

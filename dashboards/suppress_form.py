@@ -12,7 +12,7 @@ from analytics.suppressions import Suppression
 from dashboards import data
 from dashboards.suppressing import SCOPE, add_to_file, as_toml, preview_values
 from dashboards.words import counted, inert, one_line, visible
-from schemas.errors import SettingsError
+from schemas.errors import CounterfoilError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +24,8 @@ MOST_PREVIEWED = 200
 
 def show_suppress(finding: Mapping[str, Any]) -> None:
     """The form, folded; nothing is written before the button is pressed."""
+    if not data.actor().may("suppress"):
+        return
     folded = st.expander("Suppress …", icon=":material/visibility_off:", key="suppress", on_change="rerun")
     if not folded.open:
         return
@@ -43,7 +45,11 @@ def show_suppress(finding: Mapping[str, Any]) -> None:
             for key in keys
         }
         name = st.text_input("Name", max_chars=80, key="suppress-name", placeholder="break-glass")
-        owner = st.text_input("Owner", max_chars=200, key="suppress-owner", placeholder="who answers for it")
+        owner = data.actor().who
+        if not data.settings().dashboard.login.on:
+            owner = st.text_input(
+                "Owner", max_chars=200, key="suppress-owner", placeholder="who answers for it"
+            )
         reason = st.text_area("Reason", max_chars=1000, height=80, key="suppress-reason")
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         until = st.date_input(
@@ -96,8 +102,8 @@ def _offer(
     st.code(as_toml(one), language="toml", wrap_lines=True)
     if st.button("Write it", key="suppress-write", icon=":material/save:"):
         try:
-            path = add_to_file(one, files, data.known_rules())
-        except SettingsError as error:
+            path = add_to_file(one, files, data.known_rules(), data.actor(owner))
+        except CounterfoilError as error:
             st.text(visible(str(error)))
             return
         st.success("Written. The next detection run hides what it covers.", icon=":material/check:")

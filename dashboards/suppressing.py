@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.suppressions import Suppression, read_suppressions
-from schemas.errors import SettingsError
+from schemas.errors import CounterfoilError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from schemas.actor import Actor
 
 SCOPE = ("tenant", "environment", "agent", "action", "resource", "reason", "trace", "finding")
 
@@ -48,8 +50,17 @@ def _quoted(text: str) -> str:
     )
 
 
-def add_to_file(one: Suppression, files: Iterable[Path], known_rules: Iterable[str]) -> Path:
-    """Append it to the first of the files, which is whole before and after; SettingsError where that cannot be done."""
+def add_to_file(one: Suppression, files: Iterable[Path], known_rules: Iterable[str], actor: Actor) -> Path:
+    """Append it to the first of the files, which is whole before and after; SettingsError where that cannot be done.
+
+    CounterfoilError for an actor who may not suppress, or not so much.
+    """
+    actor.check("suppress")
+    whose = one.scope.tenant or "*"
+    if actor.tenants is not None and ("*" in whose or whose not in actor.tenants):
+        raise CounterfoilError(
+            "it would hide findings of tenants that you do not see: name one of yours as its tenant"
+        )
     files = list(files)
     path, known = files[0], list(known_rules)
     before = path.read_text(encoding="utf-8") if path.is_file() else ""

@@ -35,14 +35,17 @@ def work_on(finding_ids: list[str]) -> dict[str, dict[str, Any]]:
 
 def actions(work: Mapping[str, Mapping[str, Any]], key: str) -> None:
     """Buttons that act on the findings of `work`, and what came of the last one."""
+    if not data.actor().may("triage"):
+        st.caption(f"The role {data.actor().role} reads: it does not take, assign or close.")
+        return
     seen = {each: int(row["version"]) for each, row in work.items()}
     number = counted(len(seen), "finding")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if st.button(
             "Take", key=f"take-{key}", icon=":material/person_add:", help=f"Assign {number} to yourself."
         ):
-            if st.session_state.get(_ME):
-                _take(seen, st.session_state[_ME])
+            if _me():
+                _take(seen, _me())
             else:
                 _dialog(seen, "in_progress")
         if st.button(
@@ -56,6 +59,12 @@ def actions(work: Mapping[str, Mapping[str, Any]], key: str) -> None:
             _dialog(seen, "closed")
         st.caption(f"acts on {number}", width="content")
     _say()
+
+
+def _me() -> str:
+    """Who the visitor is: proven by the login where there is one, else as they said."""
+    said: str = st.session_state.get(_ME, "")
+    return data.actor(said).who
 
 
 def _take(seen: Mapping[str, int], me: str) -> None:
@@ -72,7 +81,9 @@ def _dialog(seen: Mapping[str, int], status: str | None) -> None:
     """The form. What was seen is fixed as it opens: an entry that somebody else makes meanwhile is not overwritten."""
     st.text(f"For {counted(len(seen), 'finding')}.")
     with st.form("triage", border=False):
-        me = st.text_input("Your name", value=st.session_state.get(_ME, ""), max_chars=200)
+        me = _me()
+        if not data.settings().dashboard.login.on:
+            me = st.text_input("Your name", value=me, max_chars=200)
         taking = status == "in_progress"
         assignee = st.text_input(
             "Assignee", value="", max_chars=200, placeholder="yourself" if taking else "leave as it is",
@@ -100,8 +111,8 @@ def _dialog(seen: Mapping[str, int], status: str | None) -> None:
     st.rerun()
 
 
-def _write(seen: Mapping[str, int], change: Change, actor: str) -> None:
-    outcome = record(data.settings(), seen, change, actor)
+def _write(seen: Mapping[str, int], change: Change, me: str) -> None:
+    outcome = record(data.settings(), seen, change, data.actor(me))
     newest = data.triage_version()
     if newest is not None:
         data.note_triage(newest)

@@ -32,7 +32,8 @@ def utc_now() -> datetime:
 class Schedule:
     """Takes turns over one lake, and keeps in mind which alerts were told.
 
-    `deliver` is called after a turn that ran something, and again while it says that something waits.
+    `deliver` is called after a turn that ran something, and again while it says that something waits; `seal` after
+    every turn, with its time.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class Schedule:
         *,
         now: Callable[[], datetime] = utc_now,
         deliver: Callable[[], bool] | None = None,
+        seal: Callable[[datetime], None] | None = None,
         report: Callable[[Done], None] = lambda _: None,
         tell: Callable[[list[Alert], list[Alert]], None] = lambda began, ended: None,  # noqa: ARG005
         meter: Meter | None = None,
@@ -49,6 +51,7 @@ class Schedule:
         """`report` is called after each step, `tell` with the alerts that began and ended."""
         self._settings, self._stop, self._now = settings, stop, now
         self._deliver, self._report, self._tell, self._meter = deliver, report, tell, meter
+        self._seal = seal
         self._told: dict[tuple[str, str], Alert] = {}
         self._looked: datetime | None = None
         self._waits = True
@@ -64,6 +67,8 @@ class Schedule:
             turn = take_turn(self._settings, now, stop=self._stop.is_set, report=self._done)
             if self._deliver and (turn.done or self._waits) and not self._stop.is_set():
                 self._waits = self._deliver()
+            if self._seal and not self._stop.is_set():
+                self._seal(now)
             # Alerts change with time too: they are looked at again each minute.
             if turn.done or self._looked is None or (now - self._looked).total_seconds() >= 60:
                 state, self._looked = state_of(self._settings, self._now()), now

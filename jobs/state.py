@@ -11,6 +11,7 @@ from jobs.alerts import Alert, alerts
 from jobs.stands import LastRun, last_runs, schedule_of
 from jobs.windows import due, next_slot
 from lake.store import open_configured
+from proof.health import chain_state
 
 if TYPE_CHECKING:
     from datetime import datetime, timedelta
@@ -46,7 +47,7 @@ def state_of(settings: Settings, now: datetime) -> State:
     with closing(start_session(settings, snapshot=lake.snapshot())) as session:
         runs = last_runs(session, lake, every)
         counts = _open(session)
-        wrong = alerts(session, now, settings.schedule, runs)
+        wrong = alerts(session, now, settings.schedule, runs, chain_state(settings).broken)
     rules = {}
     for rule, last in runs.items():
         windows = due(rule, every[rule], last.stand, now, settings.schedule.catch_up)

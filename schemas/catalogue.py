@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas.deliveries import DELIVERIES
+from schemas.digests import CHECKPOINTS, DIGESTS, HOLDS
 from schemas.events import (
     AUTHORIZATION_DECISIONS,
     DEAD_LETTERS,
@@ -33,5 +34,8 @@ TABLES: dict[str, Table] = {
         RUNS,
         DELIVERIES,
         GATHERED,
+        DIGESTS,
+        CHECKPOINTS,
+        HOLDS,
     )
 }

@@ -31,24 +31,19 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as SourceValueError
 
+from schemas.dashboard_settings import DashboardSettings
 from schemas.delivery_settings import DeliverySettings
 from schemas.duration import Duration as Duration  # noqa: PLC0414, TC001 - others take it from here
 from schemas.errors import SettingsError
+from schemas.integrity_settings import IntegritySettings, RetentionSettings
 from schemas.orchestration_mapping import A2AMapping, LangSmithMapping, OtlpMapping
 from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
 from schemas.rule_settings import RuleOverride  # noqa: TC001 - pydantic reads it
 from schemas.schedule_settings import ScheduleSettings
+from schemas.size import Size  # noqa: TC001 - pydantic reads it
+from schemas.sql_settings import SqlSettings
 
 DEFAULT_FILE = "counterfoil.toml"
-
-
-def _size(value: object) -> object:
-    """Refuse what the size's own reader would cut off, such as `64MB!`."""
-    if isinstance(value, str) and not re.fullmatch(
-        r"\s*\d+(\.\d+)?\s*([kmgt]i?)?b?\s*", value, re.IGNORECASE
-    ):
-        raise ValueError("give a size such as '512KiB' or '64MiB'")
-    return value
 
 
 def _start(value: object) -> object:
@@ -72,7 +67,6 @@ def _compiled(value: list[str]) -> list[str]:
     return value
 
 
-Size = Annotated[ByteSize, BeforeValidator(_size)]
 Start = Annotated[Literal["earliest", "latest"] | datetime, BeforeValidator(_start)]
 
 
@@ -252,13 +246,6 @@ class CorrelateSettings(Section):
     threads: int | None = Field(None, ge=1)
 
 
-class DashboardSettings(Section):
-    """Where the dashboard listens."""
-
-    address: str = "127.0.0.1"
-    port: int = Field(8501, ge=0, le=65535)
-
-
 class Settings(BaseSettings):
     """All settings. `load_settings` reads them."""
 
@@ -278,6 +265,9 @@ class Settings(BaseSettings):
     rules: dict[str, RuleOverride] = {}
     schedule: ScheduleSettings = ScheduleSettings()
     delivery: DeliverySettings = DeliverySettings()
+    sql: SqlSettings = SqlSettings()
+    integrity: IntegritySettings = IntegritySettings()
+    retention: RetentionSettings = RetentionSettings()
     dashboard: DashboardSettings = DashboardSettings()
 
     @classmethod
@@ -324,6 +314,10 @@ def load_settings(file: Path | str | None = None, **overrides: Any) -> Settings:
     }
     if read.catalogue is not None:
         beside["catalogue"] = path.parent / read.catalogue
+    if read.dashboard.login.on:
+        login = read.dashboard.login
+        login = login.model_copy(update={"access_file": path.parent / login.access_file})
+        beside["dashboard"] = read.dashboard.model_copy(update={"login": login})
     return read.model_copy(update=beside)
 
 

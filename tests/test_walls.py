@@ -1,7 +1,7 @@
 """The house of Counterfoil: which room may import which, and what no file of the checkout may hold.
 
 schemas <- lake <- {ingest, analytics, delivery}; analytics <- dashboards; those three meet only in the tables.
-analytics <- jobs.
+{analytics, proof} <- jobs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "analytics": {"schemas", "lake"},
     "dashboards": {"schemas", "analytics"},
     "delivery": {"schemas", "lake"},
-    "jobs": {"schemas", "lake", "analytics"},
+    "proof": {"schemas", "lake"},
+    "jobs": {"schemas", "lake", "analytics", "proof"},
     "sample_data": {"schemas"},
     "counterfoil": {
         "schemas",
@@ -33,6 +34,7 @@ MAY_IMPORT = {
         "dashboards",
         "delivery",
         "jobs",
+        "proof",
         "sample_data",
     },
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(*, address: str | None, port: int | None, settings: Settings) -> None:
     """Show findings, chains, privileges and health in the browser.
 
-    Listens on this machine only unless told otherwise; it has no login of its own yet.
+    Listens on this machine only unless told otherwise; where others can reach it, it needs a login (dashboard.login).
     """
     from dashboards.serve import serve
 

@@ -57,6 +57,10 @@ def command(
         else:
             summary = run_kafka(settings, until_end=until_end, stop=stop, report=report)
     show(summary, form)
+    if settings.integrity.key_file is not None:
+        from proof.seal import seal
+
+        seal(settings)
 
 
 def show(summary: Summary, form: str) -> None:

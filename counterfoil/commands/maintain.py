@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 @click.option("--compact/--no-compact", default=True, help="Rewrite small files into large ones, or not.")
 @click.option("--expire/--no-expire", default=True, help="Delete what is past keeping, or not.")
 @click.option(
+    "--retention/--no-retention", default=True,
+    help="Take out rows that retention.rules no longer keep, with tombstones, or not.",
+)  # fmt: skip
+@click.option(
     "--older-than", type=Duration(),
     help="How long files that were replaced stay; default as the settings and the tables say, a week at least.",
 )  # fmt: skip
@@ -33,6 +37,7 @@ def command(
     only: tuple[str, ...],
     compact: bool,
     expire: bool,
+    retention: bool,
     older_than: timedelta | None,
     dry_run: bool,
     form: str,
@@ -40,8 +45,9 @@ def command(
 ) -> None:
     """Compact the tables, sum up their logs, and delete files and log entries that are past keeping.
 
-    It runs beside readers, writers and itself, and deletes no rows. Run it hourly or daily, by a timer. Files that
-    compaction replaced stay for the versions that name them, until they are older than what is kept.
+    It runs beside readers, writers and itself. Run it hourly or daily, by a timer. Files that compaction replaced stay
+    for the versions that name them, until they are older than what is kept. Rows go only where retention.rules say so,
+    each with a signed tombstone. Where integrity.key_file is set, what is new is sealed.
     """
     from dataclasses import asdict
 
@@ -49,6 +55,8 @@ def command(
     from counterfoil.progress import status
     from counterfoil.upkeep import upkeep
     from ingest.run import stop_on_signals
+    from proof.expiry import expire_rows
+    from proof.seal import seal
     from schemas.catalogue import TABLES
     from schemas.errors import LakeError
 
@@ -58,6 +66,10 @@ def command(
             f"there is no table {unknown[0]!r}; there are {', '.join(TABLES)}", param_hint="--table"
         )
     with status("maintaining") as tell, stop_on_signals() as stop:
+        gone = expire_rows(settings, dry_run=dry_run) if retention and not only else []
+        if settings.integrity.key_file is not None and not dry_run:
+            tell("sealing")
+            seal(settings)
         done = upkeep(
             settings,
             only=only,
@@ -71,8 +83,18 @@ def command(
     if form == "json":
         for kept in done:
             click.echo(to_json({**asdict(kept), "dry_run": dry_run}))
+        for each in gone:
+            click.echo(to_json({"retention": asdict(each), "dry_run": dry_run}))
     else:
         _show(done)
+        for each in gone:
+            if each.rows or each.held or each.unsealed:
+                more = (
+                    f", {each.held:,} held, {each.unsealed:,} not sealed"
+                    if each.held or each.unsealed
+                    else ""
+                )
+                click.echo(f"{each.table}: {each.rows:,} rows expire{more}")
     if dry_run:
         click.echo("nothing changed (dry run)", err=True)
     failed = [kept.error for kept in done if kept.error]

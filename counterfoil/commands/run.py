@@ -61,6 +61,7 @@ def _run(settings: Settings, form: str, *, once: bool, quiet: bool) -> None:
     from ingest.run import stop_on_signals
     from jobs.metrics import Meter
     from jobs.schedule import Schedule
+    from jobs.sealing import Sealer
 
     # Where findings go to the standard output, nothing else does.
     aside = any(sink.kind == "stdout" for sink in settings.delivery.sinks.values())
@@ -79,7 +80,7 @@ def _run(settings: Settings, form: str, *, once: bool, quiet: bool) -> None:
         deliver = delivery(settings, stop)
         meter = Meter(options.tick.total_seconds())
         schedule = Schedule(
-            settings, stop, deliver=deliver, tell=tell, meter=meter,
+            settings, stop, deliver=deliver, seal=Sealer(settings), tell=tell, meter=meter,
             report=(lambda _: None) if quiet else printer(form, emit),
         )  # fmt: skip
         if not once:

@@ -9,13 +9,13 @@ import streamlit as st
 from dashboards import data
 from dashboards.details import show_line
 from dashboards.frame import nothing
-from dashboards.grids import grid, number, text, time_column
+from dashboards.grids import grid, minutes, number, text, time_column
 from dashboards.words import LEVEL_MARKS, clock, counted, one_line
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MOST = 2000
+MOST, HALF = 2000, 625
 
 
 def main() -> None:
@@ -36,15 +36,16 @@ def main() -> None:
     acted = data.ask("agent_actions", **asked)
     found = data.rows_of("agent_findings", **asked)
     _figures(acted, held, found)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        _actions(acted)
-        _grants(asked, held)
-        _proposal(asked)
-    with right:
-        _findings(found)
-        _handoffs(asked)
-        _credentials(asked)
+    # Side by side where both fit whole, else one under the other: no column of a grid is out of sight.
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=HALF):
+            _actions(acted)
+            _grants(asked, held)
+            _proposal(asked)
+        with st.container(width=HALF):
+            _findings(found)
+            _handoffs(asked)
+    _credentials(asked)
 
 
 def _choose(agents: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, str]:
@@ -137,9 +138,9 @@ def _grants(asked: dict[str, str], held: dict[str, Any] | None) -> None:
     grid(
         grants,
         {
-            "permission": text("permission", 150), "use": text("use", 120),
-            "standing": st.column_config.CheckboxColumn("standing", width=68), "sensitivity": number("weight", 58),
-            "from_time": time_column("from (UTC)"), "until_time": time_column("until (UTC)"),
+            "permission": text("permission", 146), "use": text("use", 90),
+            "standing": st.column_config.CheckboxColumn("standing", width=68), "sensitivity": number("weight", 56),
+            "from_time": minutes("from (UTC)"), "until_time": minutes("until (UTC)"),
         },
     )  # fmt: skip
 
@@ -159,9 +160,9 @@ def _proposal(asked: dict[str, str]) -> None:
     grid(
         proposed,
         {
-            "permission": text("permission", 128), "proposal": text("proposal", 70), "narrowed_to": text("to", 110),
-            "uses": number("uses", 50), "would_break": number("breaks", 60), "reason": text("because", 80),
-            "last_used_time": time_column("last used (UTC)"),
+            "permission": text("permission", 120), "proposal": text("proposal", 66), "narrowed_to": text("to", 104),
+            "uses": number("uses", 44), "would_break": number("breaks", 54), "reason": text("because", 90),
+            "last_used_time": minutes("last used (UTC)"),
         },
     )  # fmt: skip
 
@@ -204,11 +205,11 @@ def _credentials(asked: dict[str, str]) -> None:
     grid(
         credentials,
         {
-            "credential_id": text("credential", 150), "type": text("type", 90),
-            "age_hours": number("life (h)", 66, "%.1f"), "actions": number("actions", 64),
-            "issued_time": time_column("issued (UTC)"), "expires_time": time_column("expires (UTC)"),
-            "revoked_time": time_column("revoked (UTC)"), "last_used_time": time_column("last used (UTC)"),
-            "attestation": text("attestation", 90),
+            "credential_id": text("credential", 142), "type": text("type", 84),
+            "age_hours": number("life (h)", 58, "%.1f"), "actions": number("actions", 58),
+            "issued_time": minutes("issued (UTC)"), "expires_time": minutes("expires (UTC)"),
+            "revoked_time": minutes("revoked (UTC)"), "last_used_time": minutes("last used (UTC)"),
+            "attestation": text("attestation", 62),
         },
     )  # fmt: skip
 

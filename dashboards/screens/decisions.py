@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.details import CHAIN_PAGE, show_raw
-from dashboards.export import to_csv
+from dashboards.export import download, to_csv
 from dashboards.frame import nothing
 from dashboards.grids import choosing_grid, grid, number, text, time_column
 from dashboards.words import REASONS, VERDICTS, clock, counted, one_line, visible, words_for
@@ -116,11 +116,11 @@ def _list(wanted: dict[str, Any]) -> str | None:
     total = found["total"][0].as_py()
     shown = counted(total, "decision")
     st.caption(shown if total <= len(ids) else f"The newest {len(ids):,} of {shown}: narrow the filters.")
-    st.download_button(
+    download(
         "Export as CSV",
         lambda: to_csv(data.ask("decisions_list", most=MOST_EXPORTED, **wanted).drop_columns(["total"])),
-        file_name="decisions.csv", mime="text/csv", on_click="ignore", icon=":material/download:",
-    )  # fmt: skip
+        "decisions.csv",
+    )
     return str(ids[0])
 
 

@@ -19,7 +19,7 @@ from dashboards.details import (
     show_raw,
 )
 from dashboards.finding_parts import show_authority, show_exports, show_history, show_identity, show_related
-from dashboards.frame import link_to_copy
+from dashboards.frame import link_to_copy, when_matched
 from dashboards.suppress_form import show_suppress
 from dashboards.triage_form import OUTCOMES, WORDS, actions, work_on
 from dashboards.words import clock, one_line
@@ -45,8 +45,7 @@ def main() -> None:
     with left:
         show_head(finding)
         _times(finding)
-        show_evidence(finding, actions_of(finding))
-        show_authority(finding)
+        when_matched(lambda: _rests_on(finding))
         show_raw(finding["anchor_event_ids"], finding["decision_ids"], key=f"raw-{finding['finding_id']}")
     with right:
         _work(finding["finding_id"])
@@ -58,6 +57,11 @@ def main() -> None:
         show_identity(finding)
         show_suppress(finding)
         show_exports(finding)
+
+
+def _rests_on(finding: dict[str, Any]) -> None:
+    show_evidence(finding, actions_of(finding))
+    show_authority(finding)
 
 
 def _times(finding: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from dashboards import data
 from dashboards.charts.trend import rates, stacked
 from dashboards.details import QUEUE_PAGE, show_line
 from dashboards.filters import SEVEREST_FIRST
-from dashboards.frame import is_dark
+from dashboards.frame import is_dark, when_matched
 from dashboards.words import LEVEL_MARKS, clock, counted, duration
 
 DAY = timedelta(days=1)
@@ -25,10 +25,12 @@ def main() -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         _trend()
-        _backing()
+        st.subheader("Backed by a decision of their own", anchor=False)
+        when_matched(_backing)
     with right:
         _changes()
-        _fleet()
+        st.subheader("Excessive privilege in the fleet", anchor=False)
+        when_matched(_fleet)
         _trust()
 
 
@@ -76,7 +78,6 @@ def _trend() -> None:
 
 
 def _backing() -> None:
-    st.subheader("Backed by a decision of their own", anchor=False)
     rows = data.rows_of("overview_backing")
     if not rows:
         st.caption("No action can be judged yet.")
@@ -115,7 +116,6 @@ def _changes() -> None:
 
 
 def _fleet() -> None:
-    st.subheader("Excessive privilege in the fleet", anchor=False)
     fleet = next(iter(data.rows_of("fleet")), None)
     if fleet is None or not fleet["eligible"]:
         st.caption("No agent can be judged: no grants, or none held through the window.")
@@ -134,6 +134,9 @@ def _fleet() -> None:
 def _trust() -> None:
     """Coverage and lag at a glance."""
     st.subheader("Coverage and lag", anchor=False)
+    if data.tenants() is not None:
+        st.caption("They are of all tenants together: those who see all are told.")
+        return
     hours = data.rows_of("coverage", days=7)
     judged: dict[str, list[Any]] = {}
     for row in hours:

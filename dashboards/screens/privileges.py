@@ -29,8 +29,8 @@ def main() -> None:
             "counterfoil ingest --files PATH",
         )
         return
-    fleet = data.rows_of("fleet")[0]
-    _fleet(fleet)
+    for fleet in data.rows_of("fleet"):
+        _fleet(fleet)
     judged = [agent for agent in agents if agent["eligibility"] == "eligible"]
     if judged:
         left, right = st.columns([3, 2], gap="medium")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.details import LAST_QUEUE, show_brief
-from dashboards.export import to_csv
+from dashboards.export import download, to_csv
 from dashboards.filters import (
     GROUPS,
     SEVEREST_FIRST,
@@ -123,14 +123,14 @@ def _queue(found: pa.Table, wanted: Wanted, choices: dict[str, Any]) -> str | No
         height="content" if len(ids) <= 16 else 600,
         column_order=COLUMNS,
         column_config={
-            "finding": st.column_config.TextColumn("level", width=84),
-            "title": st.column_config.TextColumn("finding", width=262),
-            "agent": st.column_config.TextColumn("agent", width=90),
+            "finding": st.column_config.TextColumn("level", width=76),
+            "title": st.column_config.TextColumn("finding", width=190),
+            "agent": st.column_config.TextColumn("agent", width=74),
             "last_seen_time": st.column_config.DatetimeColumn(
-                "last seen (UTC)", format="MM-DD HH:mm:ss", timezone="UTC", width=112
+                "last seen (UTC)", format="MM-DD HH:mm", timezone="UTC", width=92
             ),
-            "work": st.column_config.TextColumn("state", width=78),
-            "assignee": st.column_config.TextColumn("assignee", width=80),
+            "work": st.column_config.TextColumn("state", width=74),
+            "assignee": st.column_config.TextColumn("assignee", width=72),
             "rule_id": st.column_config.TextColumn("rule", width=42),
             "tenant_id": st.column_config.TextColumn("tenant", width=62),
         },
@@ -153,13 +153,15 @@ def _below(found: pa.Table, wanted: Wanted, choices: dict[str, Any], rows: int) 
     st.caption(f"{shown} · last seen {clock(min(times))[:-7]} to {clock(max(times))[:-7]} UTC")
     with st.container(horizontal=True, vertical_alignment="center"):
         link_to_copy("Link with fixed times", absolute_link(wanted, choices))
-        st.download_button(
+        download(
             "Export as CSV",
             lambda: to_csv(
-                data.ask("queue", most=MOST_EXPORTED, sort=wanted.sort, **wanted.values).drop_columns(["total"])
+                data.ask("queue", most=MOST_EXPORTED, sort=wanted.sort, **wanted.values).drop_columns(
+                    ["total"]
+                )
             ),
-            file_name="findings.csv", mime="text/csv", on_click="ignore", icon=":material/download:",
-        )  # fmt: skip
+            "findings.csv",
+        )
 
 
 def _grid(found: pa.Table, work: dict[str, dict[str, Any]]) -> pa.Table:

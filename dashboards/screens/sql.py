@@ -9,8 +9,8 @@ import streamlit as st
 
 from analytics.ask import tables
 from dashboards import data
-from dashboards.console import MOST_EXPORTED, MOST_ROWS, columns_of, run, saved, versions_at
-from dashboards.export import to_csv
+from dashboards.console import MOST_EXPORTED, MOST_ROWS, columns_of, run, saved, unseen, versions_at
+from dashboards.export import download, to_csv
 from dashboards.grids import text
 from dashboards.words import clock, inert, visible
 from schemas.errors import LakeError, QueryError
@@ -99,10 +99,15 @@ def _answer(query: str, asked: datetime | None) -> None:
     )
     state = f"as of {clock(asked.replace(tzinfo=UTC))[:-4]} UTC" if asked else "of the state shown"
     st.caption(f"{more} in {took:.2f} s, {state}")
-    st.download_button(
-        "Export as CSV", lambda: to_csv(run(query, versions, MOST_EXPORTED).slice(0, MOST_EXPORTED)),
-        file_name="answer.csv", mime="text/csv", on_click="ignore", icon=":material/download:",
-    )  # fmt: skip
+    if hidden := unseen(query):
+        st.caption(
+            f"No rows of {', '.join(hidden)}: they say nothing of tenants, and you see those of some only."
+        )
+    download(
+        "Export as CSV",
+        lambda: to_csv(run(query, versions, MOST_EXPORTED).slice(0, MOST_EXPORTED)),
+        "answer.csv",
+    )
 
 
 def _flat(rows: pa.Table) -> pa.Table:

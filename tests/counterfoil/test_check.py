@@ -124,11 +124,19 @@ def test_ports_that_others_can_reach_are_a_warning(check: Any) -> None:
     code, found = check(
         "--no-broker",
         COUNTERFOIL_DASHBOARD__ADDRESS="0.0.0.0",  # noqa: S104 - what is warned of
+        COUNTERFOIL_DASHBOARD__OPEN_TO_NETWORK="true",
         COUNTERFOIL_INGEST__METRICS_ADDRESS="::",
         COUNTERFOIL_INGEST__METRICS_PORT="0",
     )
 
     assert (code, len(found["ports"]), verdicts(found)["ports"]) == (0, 2, {"warning"})
+
+
+def test_a_dashboard_that_would_let_everybody_in_failed(check: Any) -> None:
+    code, found = check("--no-broker", COUNTERFOIL_DASHBOARD__ADDRESS="::")
+
+    assert (code, verdicts(found)["ports"]) == (1, {"failed"})
+    assert "there is no login" in found["ports"][0]["found"]
 
 
 def test_a_port_that_is_taken_is_a_warning(check: Any) -> None:

@@ -27,8 +27,10 @@ HEAVY = {
     "kafka",
     "msgspec",
     "polars",
+    "prompt_toolkit",
     "pyarrow",
     "pydantic",
+    "pygments",
     "rich",
     "streamlit",
 }

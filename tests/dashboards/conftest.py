@@ -35,6 +35,7 @@ def small_lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def open_app(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., AppTest]:
     """Open the dashboard over a lake, at a page and with the address's query, and run it once."""
     monkeypatch.chdir(tmp_path)  # no settings file of this machine
+    monkeypatch.setattr(data, "PATIENCE", 60)  # a page without a browser does not come by itself later
 
     def open_at(lake: Path, page: str = "queue", **query: str) -> AppTest:
         monkeypatch.setenv("COUNTERFOIL_LAKE__URL", str(lake))

@@ -12,6 +12,7 @@ from analytics.triage import Change, record
 from counterfoil.answers import event_files
 from ingest.run import run_files
 from lake.store import open_lake
+from schemas.actor import local_operator
 from schemas.settings import load_settings
 from tests.dashboards.small_lake import HOSTILE, Rows, letters, put
 
@@ -60,10 +61,10 @@ def work(settings: Settings) -> None:
         ids = session.fetch("SELECT finding_id FROM current_findings ORDER BY level, finding_id")[
             "finding_id"
         ].to_pylist()
-    record(settings, dict.fromkeys(ids[:3], 0), Change("in_progress", "ana"), "ana")
+    record(settings, dict.fromkeys(ids[:3], 0), Change("in_progress", "ana"), local_operator("ana"))
     record(
         settings,
         dict.fromkeys(ids[3:5], 0),
         Change("closed", "bo", "expected", "An exercise, announced."),
-        "bo",
+        local_operator("bo"),
     )

@@ -50,6 +50,7 @@ def settle(page: Page) -> None:
     page.wait_for_function(
         "() => document.querySelector('[data-testid=stApp]').dataset.testScriptState !== 'running'"
     )
+    page.get_by_text("Actions are being matched").wait_for(state="detached")
     page.wait_for_timeout(1500)
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from dashboards.export import guard, to_csv
+from analytics.spreadsheet import guard
+from dashboards.export import to_csv
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl
 
 from analytics.detect import detect
 from analytics.triage import Change, record
+from dashboards import data
+from schemas.actor import local_operator
 from tests.dashboards.shown import ALL, findings, findings_lake, metrics, said, titles
 from tests.dashboards.small_lake import HOSTILE, make_lake, settings_for
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import pytest
     from streamlit.testing.v1 import AppTest
 
 
@@ -150,12 +153,30 @@ class TestQueue:
             {"finding_id": "f-2", "title": "second", "revision": 1, "status": "open", "level": "low"},
         )
         app = open_app(lake)
-        record(settings_for(lake), {"f-1": 0}, Change("closed", None, "expected", "a drill"), "bo")
+        record(
+            settings_for(lake),
+            {"f-1": 0},
+            Change("closed", None, "expected", "a drill"),
+            local_operator("bo"),
+        )
         app.run()
         assert titles(app) == ["first", "second"]
 
         app.button[0].click().run()
         assert titles(app) == ["second"]
+
+    def test_the_queue_is_there_before_actions_are_matched_with_decisions(
+        self, open_app: Callable[..., AppTest], small_lake: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(data, "correlated", lambda: False)
+        app = open_app(small_lake, window=ALL)
+
+        assert len(titles(app)) == 6
+        assert "Actions are being matched with decisions; this comes by itself." in said(app)
+        assert "take-queue" in [each.key for each in app.button]
+        assert "Actions are being matched with decisions. The page comes by itself." in said(
+            open_app(small_lake, "chain")
+        )
 
     def test_text_of_a_log_is_shown_as_text(self, open_app: Callable[..., AppTest], small_lake: Path) -> None:
         wanted = next(each for title, each in findings(small_lake).items() if title.startswith("=HYPERLINK"))

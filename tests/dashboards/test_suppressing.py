@@ -13,7 +13,8 @@ import pytest
 import dashboards
 from analytics.suppressions import Scope, Suppression, read_suppressions
 from dashboards.suppressing import SCOPE, add_to_file, as_toml, preview_values
-from schemas.errors import SettingsError
+from schemas.actor import Actor, local_operator
+from schemas.errors import CounterfoilError, SettingsError
 
 HOSTILE = 'a"]\n[[suppression]]\\ \u202e\x7f\U0001f600 \x07'
 
@@ -37,7 +38,7 @@ def test_an_entry_is_added_behind_what_the_file_has(tmp_path: Path) -> None:
     path = tmp_path / "suppressions.toml"
     path.write_text(f"# reviewed in March\n{as_toml(suppression('first'))}", encoding="utf-8")
 
-    add_to_file(suppression("second"), [path], ["01"])
+    add_to_file(suppression("second"), [path], ["01"], local_operator("ana"))
 
     assert path.read_text(encoding="utf-8").startswith("# reviewed in March\n")
     assert [each.name for each in read_suppressions([path], ["01"])] == ["first", "second"]
@@ -45,20 +46,43 @@ def test_an_entry_is_added_behind_what_the_file_has(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_taken_is_refused_and_the_file_stays(tmp_path: Path) -> None:
-    path = add_to_file(suppression(), [tmp_path / "new.toml"], ["01"])
+    path = add_to_file(suppression(), [tmp_path / "new.toml"], ["01"], local_operator("ana"))
     before = path.read_bytes()
 
     with pytest.raises(SettingsError, match="choose another name"):
-        add_to_file(suppression(), [path], ["01"])
+        add_to_file(suppression(), [path], ["01"], local_operator("ana"))
     with pytest.raises(SettingsError, match="there is no rule"):
-        add_to_file(suppression("other"), [path], ["02"])
+        add_to_file(suppression("other"), [path], ["02"], local_operator("ana"))
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["new.toml"]
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="copy the entry into it yourself"):
-        add_to_file(suppression(), [tmp_path / "none" / "new.toml"], ["01"])
+        add_to_file(suppression(), [tmp_path / "none" / "new.toml"], ["01"], local_operator("ana"))
+
+
+@pytest.mark.parametrize(
+    ("actor", "scope"),
+    [
+        (Actor("vi", "viewer"), {"tenant": "acme"}),
+        (Actor("au", "auditor"), {"tenant": "acme"}),
+        (Actor("ac", "analyst", frozenset({"acme"})), {"agent": "batch-*"}),
+        (Actor("ac", "analyst", frozenset({"acme"})), {"tenant": "globex"}),
+        (Actor("ac", "analyst", frozenset({"acme", "*"})), {"tenant": "*", "agent": "x"}),
+    ],
+)
+def test_nobody_hides_more_than_they_may(actor: Actor, scope: dict[str, str], tmp_path: Path) -> None:
+    with pytest.raises(CounterfoilError, match=r"may not suppress|tenants that you do not see"):
+        add_to_file(suppression(**scope), [tmp_path / "new.toml"], ["01"], actor)
+
+    assert not (tmp_path / "new.toml").exists()
+
+
+def test_an_analyst_of_a_tenant_hides_what_is_of_it(tmp_path: Path) -> None:
+    acme = Actor("ac", "analyst", frozenset({"acme"}))
+
+    assert add_to_file(suppression(tenant="acme"), [tmp_path / "new.toml"], ["01"], acme).exists()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import re
 import shlex
 import tomllib
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +23,7 @@ from analytics.suppressions import read_suppressions
 from analytics.tool_catalogue import ToolCatalogue, problems
 from analytics.views import views
 from counterfoil.main import COMMANDS, group
+from dashboards.roles import read_access
 from ingest.decode import Decoder
 from ingest.records import Records
 from lake.store import open_lake
@@ -137,18 +139,25 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_every_query_that_is_shown_runs(tmp_path: Path) -> None:
-    shown = [(block, words[-1]) for block, words in commands() if words[0] == "sql" and "SELECT" in words[-1]]
+    shown = [(block, words) for block, words in commands() if words[0] == "sql" and "SELECT" in words[-1]]
     assert len(shown) >= 5
     open_lake(tmp_path, create=True)
 
-    for block, query in shown:
+    for block, (*options, query) in shown:
+        given = [word for before, word in pairwise(options) if before == "--param"]
+        values = dict(each.split("=", maxsplit=1) for each in given)
         with open_session(Settings(lake={"url": str(tmp_path)})) as session:
-            assert ask(session, query).column_names, f"{block}"
+            assert ask(session, query, values or None).column_names, f"{block}"
 
 
 def test_every_setting_that_is_shown_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shown = [b for b in blocks("toml") if b.page.name != "catalogue.md" and "[[suppression]]" not in b.text]
+    others = ("[[suppression]]", "[[access]]")
+    shown = [
+        b
+        for b in blocks("toml")
+        if b.page.name != "catalogue.md" and not any(each in b.text for each in others)
+    ]
     assert len(shown) >= 5
 
     for block in shown:
@@ -167,6 +176,15 @@ def test_the_suppressions_that_are_shown_are_such(tmp_path: Path) -> None:
         file = tmp_path / "suppressions.toml"
         file.write_text(block.text, encoding="utf-8")
         assert read_suppressions([file], rules()), f"{block}"
+
+
+def test_access_that_the_pages_show_is_right(tmp_path: Path) -> None:
+    shown = [block for block in blocks("toml") if "[[access]]" in block.text]
+    assert shown
+    for block in shown:
+        file = tmp_path / "access.toml"
+        file.write_text(block.text, encoding="utf-8")
+        assert read_access(file), f"{block}"
 
 
 def test_the_catalogue_that_is_shown_is_one() -> None:

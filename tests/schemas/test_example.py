@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 EXAMPLE = Path(__file__).parents[2] / "counterfoil.example.toml"
-NAMED = {"mapping.tools", "rules", "delivery.sinks"}  # tables whose keys are names of the user's
+NAMED = {
+    "mapping.tools",
+    "rules",
+    "delivery.sinks",
+    "retention.rules",
+}  # tables whose keys are names of the user's
 
 
 @pytest.fixture(scope="module")

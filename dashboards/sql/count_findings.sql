@@ -1,0 +1,2 @@
+-- How many states of findings there are.
+SELECT count(*) AS findings FROM findings;

@@ -1,0 +1,82 @@
+"""Reading the lake's files with DuckDB: one connection for a whole job, made anew after it failed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+import pyarrow as pa
+
+from schemas.errors import LakeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MEMORY = "1GB"
+BATCH = 65_536
+# What goes wrong within a stream of batches comes as an error of Arrow's.
+FAILURES = (duckdb.Error, pa.ArrowException, OSError)
+
+
+class Reader:
+    """Answers queries over files. A context manager."""
+
+    def __init__(self) -> None:
+        """Nothing is opened before the first query."""
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self._close()
+
+    def rows(self, query: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of an answer. duckdb.Error when a file cannot be read."""
+        try:
+            return self._open().execute(query, values).fetchall()
+        except duckdb.Error as error:
+            self._close()
+            raise failure(error) from error
+
+    def batches(self, query: str, size: int = BATCH) -> Iterator[pa.RecordBatch]:
+        """The answer in batches of at most so many rows; one query at a time. duckdb.Error as above."""
+        try:
+            yield from self._open().sql(query).to_arrow_reader(size)
+        except FAILURES as error:
+            self._close()  # a damaged file may take the whole connection with it
+            raise failure(error) from error
+
+    def register(self, name: str, rows: pa.Table) -> None:
+        """Give the queries a table to ask of."""
+        self._open().register(name, rows)
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        if self._connection is None:
+            self._connection = connect()
+        return self._connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def failure(error: Exception) -> Exception:
+    """The error to raise: want of memory or of disk says nothing about a file, and must not be taken for damage."""
+    told = str(error).splitlines()[0]
+    if "Out of Memory" in told or "No space left" in told:
+        return LakeError(f"there is not enough memory or temporary disk for this: {told}")
+    return error if isinstance(error, duckdb.Error) else duckdb.Error(told)
+
+
+def connect(memory: str = MEMORY, folder: str | None = None) -> duckdb.DuckDBPyConnection:
+    """A DuckDB in memory, in UTC, that spills to `folder`."""
+    config: dict[str, Any] = {"autoinstall_known_extensions": False, "memory_limit": memory}
+    if folder is not None:
+        config["temp_directory"] = folder
+    connection = duckdb.connect(":memory:", config=config)
+    connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+    return connection

@@ -1,0 +1,1 @@
+"""Tests of the digest chains: sealing, verification, retention and erasure."""
