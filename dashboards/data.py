@@ -8,13 +8,10 @@ an entry of triage does not make the correlation begin anew.
 
 from __future__ import annotations
 
-import re
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -22,8 +19,8 @@ import streamlit as st
 
 from analytics.rule import Rule, RuleSet, load_rules
 from analytics.session import Session, start_session
-from analytics.views import order
 from dashboards.access import visitor
+from dashboards.queries import WRITTEN, Query, read_query
 from dashboards.scope import ScopedSession
 from schemas.catalogue import TABLES
 from schemas.errors import QueryError
@@ -36,15 +33,10 @@ if TYPE_CHECKING:
 
     from schemas.actor import Actor
 
-_SQL = Path(__file__).parent / "sql"
-_NEEDS = re.compile(r"^-- needs: (.*)$", re.MULTILINE)
 _HERE = "lake_shown"
-# What analytics and people write; the rest is read by the correlation, which takes long.
-_WRITTEN = frozenset({"findings", "triage", "runs"})
 
 Versions = tuple[tuple[str, int], ...]
-# What takes long over many events, and what most pages of it ask for.
-_LONG = frozenset({"actions", "decisions"})
+# What the pages that wait for the correlation ask for first.
 _MATCHED = ("action_backing", "handoff_backing", "authority_trace", "traces")
 # Seconds for which a page is held up by what it waits for.
 PATIENCE = 0.3
@@ -68,7 +60,7 @@ class Shown:
     @property
     def written(self) -> Versions:
         """The versions of what people and rules wrote, with the visitor's own entries."""
-        kept = {name: version for name, version in self.versions if name in _WRITTEN}
+        kept = {name: version for name, version in self.versions if name in WRITTEN}
         if self.triage is not None:
             kept["triage"] = max(self.triage, kept.get("triage", -1))
         return tuple(sorted(kept.items()))
@@ -160,7 +152,7 @@ def news() -> dict[str, int] | None:
 
 def _states(versions: Versions, whose: tuple[str, ...]) -> int:
     """Rows of the table of findings that are of these tenants."""
-    written = tuple(each for each in versions if each[0] in _WRITTEN)
+    written = tuple(each for each in versions if each[0] in WRITTEN)
     rows = _ask(settings().lake.url, written, whose, "count_findings", ())
     return int(rows["findings"][0].as_py())
 
@@ -233,37 +225,11 @@ def _scoped_written_session(url: str, versions: Versions, whose: tuple[str, ...]
     return ScopedSession(_written_session(url, versions), whose, settings())
 
 
-@dataclass(frozen=True)
-class Query:
-    """A file of `dashboards/sql/`: the views that it needs, and all words in it, among them the tables that it names.
-
-    `light` says that it reads only what people and rules wrote, `plain` that it waits for no correlation either.
-    """
-
-    sql: str
-    needs: tuple[str, ...]
-    words: frozenset[str]
-    light: bool
-    plain: bool
-
-    @property
-    def kept_by(self) -> tuple[Callable[..., Session], Callable[..., ScopedSession]]:
-        """What gives the session that answers it: to those who see all, and to those who see some tenants."""
-        if self.light:
-            return _written_session, _scoped_written_session
-        return (_plain_session, _scoped_plain_session) if self.plain else (_session, _scoped_session)
-
-
-@cache
-def _query(name: str) -> Query:
-    sql = (_SQL / f"{name}.sql").read_text(encoding="utf-8")
-    head = _NEEDS.search(sql)
-    needs = tuple(head[1].split(", ")) if head else ()
-    words = frozenset(re.findall(r"\w+", sql))
-    made = order(needs)
-    read = {each for view in made for each in view.needs} | words
-    plain = not {view.name for view in made} & _LONG
-    return Query(sql, needs, words, (read & TABLES.keys()) <= _WRITTEN, plain)
+def _kept_by(query: Query) -> tuple[Callable[..., Session], Callable[..., ScopedSession]]:
+    """What gives the session that answers a query: to those who see all, and to those who see some tenants."""
+    if query.light:
+        return _written_session, _scoped_written_session
+    return (_plain_session, _scoped_plain_session) if query.plain else (_session, _scoped_session)
 
 
 def ask(name: str, **values: Any) -> pa.Table:
@@ -277,8 +243,8 @@ def ask_work(name: str, **values: Any) -> pa.Table:
 
 
 def _ask_of(versions: Versions, name: str, values: Mapping[str, Any]) -> pa.Table:
-    if _query(name).light:
-        versions = tuple(each for each in versions if each[0] in _WRITTEN)
+    if read_query(name).light:
+        versions = tuple(each for each in versions if each[0] in WRITTEN)
     return _ask(settings().lake.url, versions, tenants(), name, tuple(sorted(values.items())))
 
 
@@ -286,19 +252,25 @@ def _ask_of(versions: Versions, name: str, values: Mapping[str, Any]) -> pa.Tabl
 def _ask(
     url: str, versions: Versions, whose: Tenants, name: str, values: tuple[tuple[str, Any], ...]
 ) -> pa.Table:
-    query = _query(name)
+    query = read_query(name)
     try:
-        whole, scoped = query.kept_by
+        whole, scoped = _kept_by(query)
         if whose is None:
             session = whole(url, versions)
             session.need(*query.needs)
-            return session.fetch(query.sql, dict(values))
+            return _fetch(session, query, values)
         theirs = scoped(url, versions, whose)
         theirs.need(*query.needs, *(query.words & TABLES.keys()))
         theirs.need_beside(query.words)
-        return theirs.fetch(query.sql, dict(values))
+        return _fetch(theirs, query, values)
     except duckdb.Error as error:
         raise QueryError(f"the query {name} failed: {str(error).splitlines()[0]}") from error
+
+
+def _fetch(session: Session, query: Query, values: tuple[tuple[str, Any], ...]) -> pa.Table:
+    if query.macro:
+        session.run(query.macro)
+    return session.fetch(query.sql, dict(values))
 
 
 def rows_of(name: str, **values: Any) -> list[dict[str, Any]]:

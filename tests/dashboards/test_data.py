@@ -8,7 +8,8 @@ import pytest
 
 import dashboards
 from analytics.views import views
-from dashboards.data import Shown, _query
+from dashboards.data import Shown
+from dashboards.queries import read_query
 from schemas.catalogue import TABLES
 from tests.dashboards.small_lake import START
 
@@ -19,7 +20,7 @@ QUERIES = sorted(path.stem for path in (Path(dashboards.__file__).parent / "sql"
     "name", ["queue", "queue_groups", "finding", "triage_of", "related_findings", "rules_open"]
 )
 def test_what_the_queue_shows_does_not_wait_for_the_correlation(name: str) -> None:
-    assert _query(name).light
+    assert read_query(name).light
 
 
 @pytest.mark.parametrize(
@@ -35,12 +36,12 @@ def test_what_the_queue_shows_does_not_wait_for_the_correlation(name: str) -> No
     ],
 )
 def test_what_reads_events_waits_for_the_correlation_only_where_it_must(name: str, plain: bool) -> None:
-    assert (_query(name).light, _query(name).plain) == (False, plain)
+    assert (read_query(name).light, read_query(name).plain) == (False, plain)
 
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_every_query_names_views_that_there_are(name: str) -> None:
-    needs = _query(name).needs
+    needs = read_query(name).needs
 
     assert [each for each in needs if each not in views() and each not in TABLES] == []
 
