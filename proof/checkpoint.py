@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from lake.duck import view_sql
@@ -21,6 +20,7 @@ from lake.store import NEVER
 from proof.chain import ZERO, canonical, clock, moment
 from proof.keys import is_signed, key_id, public_of
 from proof.outcome import Outcome
+from proof.reader import Unreadable
 from schemas.digests import CHECKPOINTS
 from schemas.errors import LakeError
 
@@ -51,6 +51,20 @@ class Checkpoint:
         """The statement's fields."""
         found: dict[str, Any] = json.loads(self.statement)
         return found
+
+    @property
+    def sound(self) -> bool:
+        """Whether the statement is one of ours, and has all that one has."""
+        try:
+            facts = self.facts
+            moment(facts["time"])
+            keys = [facts["public_key"], facts.get("next_key", "")]
+            digests = [facts["previous"], *(head["digest"] for head in facts["heads"].values())]
+            hexadecimal = all(bytes.fromhex(text) is not None for text in (*keys, *digests))
+            counts = [facts["number"], *(head["segments"] for head in facts["heads"].values())]
+            return facts["type"] == TYPE and hexadecimal and all(isinstance(each, int) for each in counts)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return False
 
     @property
     def number(self) -> int:
@@ -88,18 +102,18 @@ def read_checkpoints(snapshot: Snapshot, reader: Reader, newest: int | None = No
     query = f"SELECT statement, signature FROM ({view}) ORDER BY number DESC, checkpoint_time DESC{limit}"
     try:
         rows = reader.rows(query)[::-1]
-    except duckdb.Error as error:
-        raise LakeError(f"checkpoints cannot be read: {str(error).splitlines()[0]}") from error
+    except Unreadable as error:
+        raise LakeError(f"checkpoints cannot be read: {error}") from error
     return [Checkpoint(statement, signature) for statement, signature in rows]
 
 
 def parse(line: str) -> Checkpoint:
     """An exported checkpoint. ValueError where it is none."""
     told = json.loads(line)
-    facts = told["statement"]
-    if facts["type"] != TYPE or not isinstance(facts["heads"], dict) or not isinstance(facts["number"], int):
+    checkpoint = Checkpoint(canonical(told["statement"]), bytes.fromhex(told["signature"]))
+    if not checkpoint.sound:
         raise ValueError("it is no checkpoint of Counterfoil")
-    return Checkpoint(canonical(facts), bytes.fromhex(told["signature"]))
+    return checkpoint
 
 
 def read_kept(file: Path) -> Checkpoint:
@@ -158,13 +172,11 @@ def check(made: Sequence[Checkpoint], trusted: Sequence[bytes], chains: Chains) 
     keys = {bytes(key) for key in trusted}
     good: set[int] = set()
     for place, checkpoint in enumerate(made):
-        try:
-            facts, named = checkpoint.facts, bytes.fromhex(checkpoint.facts["public_key"])
-            moment(facts["time"])
-            previous, number, heads = facts["previous"], facts["number"], facts["heads"]
-        except (ValueError, KeyError, TypeError):
+        if not checkpoint.sound:
             found.append(_say("forged", place, "it is no statement of ours"))
             continue
+        facts, named = checkpoint.facts, bytes.fromhex(checkpoint.facts["public_key"])
+        previous, number, heads = facts["previous"], facts["number"], facts["heads"]
         before = made[place - 1] if place else None
         if number != place:
             found.append(_say("gap", number, f"checkpoint {place} is not there, or not in its place"))
@@ -193,7 +205,7 @@ def check_kept(
     known = not checked.keys or named in checked.keys or kept.digest in checked.good
     if not is_signed(named, kept.statement, kept.signature) or not known:
         found.append(_say("forged", kept.number, "the kept checkpoint is not signed by a trusted key"))
-    same = [each for each in made if each.number == kept.number]
+    same = [each for each in made if each.sound and each.number == kept.number]
     if not same:
         found.append(_say("rolled_back", kept.number, "the kept checkpoint is not in the lake"))
     elif same[0].digest != kept.digest:

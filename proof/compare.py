@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from proof.chain import DEAD, PREFIX, RECORD_TABLES, Place, unpack_places
+from proof.chain import DEAD, PREFIX, RECORD_TABLES, Place, moment, unpack_places
 from proof.merkle import root
 from proof.outcome import Proved
 from proof.rows import Rows
@@ -247,8 +247,11 @@ def _facts(segment: Segment) -> dict[str, Any] | None:
     """The header's fields; None for one that is damaged, which the chains' own outcomes name."""
     try:
         facts = segment.facts
-        needed = {"late": ("first", "last")}.get(facts["kind"], ("from", "to", "records", "holes"))
-        whole = all(name in facts for name in ("rows", "root", "sealed_time", *needed))
-    except (ValueError, KeyError, TypeError):
+        numbers = [*facts["rows"].values(), *(each for hole in facts.get("holes", ()) for each in hole)]
+        named = ("first", "last") if facts["kind"] == "late" else ("from", "to", "records")
+        numbers += [facts[name] for name in named]
+        moment(facts["sealed_time"])
+        whole = all(isinstance(each, int) for each in numbers) and isinstance(facts["root"], str)
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
-    return facts if whole else None
+    return facts if whole and ("holes" in facts or facts["kind"] == "late") else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from proof.chain import table_chain, unpack_entries
+from proof.chain import moment, table_chain, unpack_entries
 from proof.merkle import root
 from proof.outcome import Proved
 from proof.seal import BACKDATED
@@ -41,13 +41,15 @@ def verify_entries(
     for segment in chains.segments.get(chain, []):
         try:
             facts, told = segment.facts, unpack_entries(chains.leaves(chain, segment.number))
+            tree, sealed_time = facts["root"], facts["sealed_time"]
+            moment(sealed_time)
         except (ValueError, KeyError, TypeError):
-            continue
+            continue  # the chains' own outcomes name it
         whole = (chain, segment.number) in tombs.whole
         gone = tombs.of(chain, segment.number)
-        if root([leaf for _, leaf in told]).hex() != facts["root"]:
+        if root([leaf for _, leaf in told]).hex() != tree:
             report.add("modified", "its entries do not make up its root", chain=chain, segment=segment.number)
-        proved.segments, proved.sealed_time = proved.segments + 1, facts["sealed_time"]
+        proved.segments, proved.sealed_time = proved.segments + 1, sealed_time
         sealed |= {leaf for _, leaf in told}
         for n, (key, leaf) in enumerate(told):
             proved.rows += 1

@@ -74,13 +74,11 @@ def _signed(
 ) -> list[Outcome]:
     """What speaks against the newest checkpoint: its signature, and what it says of the chains."""
     keys = set(trusted(settings.integrity))
-    try:
-        facts = newest.facts
-        named = bytes.fromhex(facts["public_key"])
-        known = not keys or named in keys or _handed_over(named, pinned, reader)
-        found = held_to(f"checkpoint {newest.number}", facts["heads"], chains)
-    except (ValueError, KeyError, TypeError):
+    if not newest.sound:
         return [Outcome("forged", "the newest is no statement of ours", table=CHECKPOINTS.name)]
+    facts, named = newest.facts, bytes.fromhex(newest.facts["public_key"])
+    known = not keys or named in keys or _handed_over(named, pinned, reader)
+    found = held_to(f"checkpoint {newest.number}", facts["heads"], chains)
     if not known or not is_signed(named, newest.statement, newest.signature):
         found.append(Outcome("forged", "no trusted key signed the newest", table=CHECKPOINTS.name))
     return found

@@ -83,10 +83,16 @@ class Proof:
         }
 
 
+class ChainsBroken(LakeError):
+    """The chains or checkpoints of a lake do not hold together."""
+
+    exit_code = 1
+
+
 class Prover:
     """Proves rows of one lake, as it is when this is made. A context manager.
 
-    LakeError when the chains do not hold together: then single rows prove nothing.
+    ChainsBroken when the chains do not hold together: then single rows prove nothing.
     """
 
     def __init__(self, settings: LakeSettings, trusted: Sequence[bytes] = ()) -> None:
@@ -99,7 +105,7 @@ class Prover:
         self.made = read_checkpoints(proof, self._reader)
         wrong = [*self._chains.outcomes, *check(self.made, trusted, self._chains).outcomes]
         if wrong:
-            raise LakeError(
+            raise ChainsBroken(
                 f"the chains do not hold together ({wrong[0].detail}): counterfoil verify has all of it"
             )
         self._tombs: Tombs = read_tombs(self._chains)
@@ -119,6 +125,10 @@ class Prover:
     def source(self, table: str) -> str:
         """A table as a query over its pinned files."""
         return f"({view_sql(TABLES[table], self.pinned.files(table))})"
+
+    def headers(self, chain: str, start: int, end: int) -> list[str]:
+        """The headers of a chain's segments from `start` to before `end`."""
+        return [segment.header for segment in self._chains.segments.get(chain, [])[start:end]]
 
     def prove(self, rows: Iterable[Row]) -> list[Proof]:
         """A proof of each row, in the order of the rows."""

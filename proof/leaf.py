@@ -18,6 +18,7 @@ Null columns are left out, so a column that is added later changes no leaf.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 HEAD = "counterfoil leaf 1"
 RAW = "raw"
+_NAME = re.compile(r"[A-Za-z0-9_]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # The value of a column as text, in DuckDB.
 _TEXT = {
@@ -58,6 +60,7 @@ def text_sql(name: str, schema: pa.Schema) -> str:
     head = quote(f"{HEAD}\n{name}\n")
     parts = [f"chr(0) || {head}"]
     for field in sorted(schema, key=lambda field: field.name):
+        _check_name(name, field.name)
         if field.name == RAW:
             continue
         quoted = quote_name(field.name)
@@ -83,10 +86,19 @@ def leaf_of(table: str, row: Mapping[str, Any]) -> bytes:
     raw = row.get(RAW)
     lines = [f"{HEAD}\n{table}\n".encode()]
     for name in sorted(row):
+        _check_name(table, name)
         if row[name] is not None and name != RAW:
             value = _text(row[name]).encode()
             lines.append(b"%b=%d:%b\n" % (name.encode(), len(value), value))
     return hash_rows([b"\0" + b"".join(lines)], [raw])[0]
+
+
+def _check_name(table: str, name: str) -> None:
+    """Refuse a name that could write a line of its own: one column must not pass for two."""
+    if not _NAME.fullmatch(name):
+        raise LakeError(
+            f"{table} has a column {name!r}, which is none of ours: somebody changed the table's schema"
+        )
 
 
 def _text(value: Any) -> str:

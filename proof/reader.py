@@ -18,6 +18,10 @@ BATCH = 65_536
 FAILURES = (duckdb.Error, pa.ArrowException, OSError)
 
 
+class Unreadable(LakeError):
+    """A file cannot be read; the message is the engine's."""
+
+
 class Reader:
     """Answers queries over files. A context manager."""
 
@@ -34,15 +38,15 @@ class Reader:
         self._close()
 
     def rows(self, query: str, values: list[Any] | None = None) -> list[tuple[Any, ...]]:
-        """The rows of an answer. duckdb.Error when a file cannot be read."""
+        """The rows of an answer. Unreadable when a file cannot be read."""
         try:
             return self._open().execute(query, values).fetchall()
-        except duckdb.Error as error:
+        except FAILURES as error:
             self._close()
             raise failure(error) from error
 
     def batches(self, query: str, size: int = BATCH) -> Iterator[pa.RecordBatch]:
-        """The answer in batches of at most so many rows; one query at a time. duckdb.Error as above."""
+        """The answer in batches of at most so many rows; one query at a time. Unreadable as above."""
         try:
             yield from self._open().sql(query).to_arrow_reader(size)
         except FAILURES as error:
@@ -64,12 +68,12 @@ class Reader:
             self._connection = None
 
 
-def failure(error: Exception) -> Exception:
+def failure(error: Exception) -> LakeError:
     """The error to raise: want of memory or of disk says nothing about a file, and must not be taken for damage."""
     told = str(error).splitlines()[0]
     if "Out of Memory" in told or "No space left" in told:
         return LakeError(f"there is not enough memory or temporary disk for this: {told}")
-    return error if isinstance(error, duckdb.Error) else duckdb.Error(told)
+    return Unreadable(told)
 
 
 def connect(memory: str = MEMORY, folder: str | None = None) -> duckdb.DuckDBPyConnection:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from lake.duck import quote_name, view_sql
 from proof.chain import ENTRY_KEYS, RECORD_TABLES
 from proof.leaf import RAW, hash_rows, stored, text_sql
-from proof.reader import BATCH, FAILURES, MEMORY, connect, failure
+from proof.reader import BATCH, FAILURES, MEMORY, Unreadable, connect, failure
 from schemas.catalogue import TABLES
 from schemas.errors import LakeError
 
@@ -117,7 +117,7 @@ class Leaves:
         try:
             for rows in self._read(name, schema, files, *asked):
                 self._keep(rows)
-        except duckdb.Error:
+        except Unreadable:
             self._store.execute("DELETE FROM leaves WHERE tab = ?", [number])
         else:
             return {}
@@ -126,15 +126,15 @@ class Leaves:
             try:
                 for rows in list(self._read(name, schema, {file: files[file]}, *asked)):
                     self._keep(rows)
-            except duckdb.Error as error:
-                bad[file] = str(error).splitlines()[0]
+            except Unreadable as error:
+                bad[file] = str(error)
         return bad
 
     def _read(
         self, name: str, schema: pa.Schema, files: Mapping[str, int], where: str, changed: Mapping[str, str],
         report: Callable[[int], None],
     ) -> Iterator[pa.Table]:  # fmt: skip
-        """The rows of the files as they are kept. duckdb.Error when one cannot be read."""
+        """The rows of the files as they are kept. Unreadable when one cannot be."""
         if not files:
             return
         source = view_sql(stored(TABLES[name], schema), list(files), filename=True)
@@ -233,7 +233,7 @@ def entries(
     reader: Reader, name: str, schema: pa.Schema, files: Sequence[str], where: str = "true",
     changed: Mapping[str, str] | None = None,
 ) -> list[Entry]:  # fmt: skip
-    """The entries of a table that only grows, in the order of their times and keys. duckdb.Error for a bad file.
+    """The entries of a table that only grows, in the order of their times and keys. Unreadable for a bad file.
 
     `changed` gives what is hashed in the place of columns, in DuckDB.
     """

@@ -30,10 +30,11 @@ from proof.chain import (
     to_rows,
     unpack_entries,
 )
-from proof.checkpoint import read_checkpoints, sign
+from proof.checkpoint import held_to, read_checkpoints, sign
 from proof.export import export
 from proof.keys import load_key
 from proof.merkle import root
+from proof.outcome import Outcome
 from proof.reader import Reader
 from proof.rows import Leaves, entries
 from proof.sealing import Stream
@@ -45,6 +46,8 @@ from schemas.events import AUTHORIZATION_DECISIONS, ORCHESTRATION_EVENTS, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     from lake.snapshot import Snapshot
     from lake.store import Lake
@@ -83,9 +86,8 @@ def seal(
         try:
             with Reader() as reader:
                 sealed = _seal(lake, settings, reader, now or datetime.now(UTC), report)
-                chains, made = standing(lake, reader)
-            if key is not None:
-                sealed.checkpoint = sign(lake, key, chains, made, now or datetime.now(UTC))
+                if key is not None:
+                    sealed.checkpoint = sign_heads(lake, reader, key, now or datetime.now(UTC))
             break
         except CommitConflict:
             if attempt == ATTEMPTS - 1:
@@ -96,13 +98,39 @@ def seal(
 
 
 def standing(lake: Lake, reader: Reader) -> tuple[Chains, list[Checkpoint]]:
-    """The chains of a lake and its newest checkpoint, if any. LakeError when the chains do not hold together."""
+    """The chains of a lake and its newest checkpoint, if any.
+
+    LakeError when the chains do not hold together, or are not what the checkpoint says: nothing is built, and nothing
+    signed, on chains that were cut or replaced.
+    """
     pinned = lake.snapshot(only=[DIGESTS.name, CHECKPOINTS.name])
     chains = Chains(pinned, reader)
-    if chains.outcomes:
-        wrong = chains.outcomes[0]
-        raise LakeError(f"{wrong.chain or DIGESTS.name}: {wrong.detail}: counterfoil verify has all of it")
-    return chains, read_checkpoints(pinned, reader, newest=1)
+    made = read_checkpoints(pinned, reader, newest=1)
+    wrongs = list(chains.outcomes)
+    if made and made[0].sound:
+        wrongs += held_to("the newest checkpoint", made[0].facts["heads"], chains)
+    elif made:
+        wrongs.append(
+            Outcome("forged", "the newest checkpoint is no statement of ours", table=CHECKPOINTS.name)
+        )
+    if wrongs:
+        wrong = wrongs[0]
+        raise LakeError(
+            f"{wrong.chain or wrong.table or DIGESTS.name}: {wrong.detail}: counterfoil verify has all of it"
+        )
+    return chains, made
+
+
+def sign_heads(lake: Lake, reader: Reader, key: Ed25519PrivateKey, now: datetime) -> Checkpoint | None:
+    """Sign the heads of all chains; None where the newest checkpoint says the same. CommitConflict after many tries."""
+    for attempt in range(ATTEMPTS):
+        chains, made = standing(lake, reader)
+        try:
+            return sign(lake, key, chains, made, now)
+        except CommitConflict:
+            if attempt == ATTEMPTS - 1:
+                raise
+    return None
 
 
 def _seal(

@@ -7,11 +7,10 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-
 from lake.duck import view_sql
 from proof.chain import ZERO, Segment, columns
 from proof.outcome import Outcome
+from proof.reader import Unreadable
 from schemas.digests import DIGESTS
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ class Chains:
         query = f"SELECT leaves FROM ({view_sql(DIGESTS, self._files)}) WHERE chain = ? AND number = ?"
         try:
             rows = self._reader.rows(query, [chain, number])
-        except duckdb.Error:
+        except Unreadable:
             return b""
         return bytes(rows[0][0]) if rows and rows[0][0] is not None else b""
 
@@ -82,16 +81,16 @@ class Chains:
         """All rows; where a file cannot be read, those of the others, and the file is told."""
         try:
             return list(self._rows(self._files))
-        except duckdb.Error:
+        except Unreadable:
             rows: list[dict[str, Any]] = []
             files, self._files = self._files, []
             for file in files:
                 try:
                     rows += list(self._rows([file]))
                     self._files.append(file)
-                except duckdb.Error as error:
+                except Unreadable as error:
                     name = "/".join(file.split("/")[-2:])
-                    detail = f"the file {name} cannot be read: {str(error).splitlines()[0]}"
+                    detail = f"the file {name} cannot be read: {error}"
                     self._say("modified", detail, table=DIGESTS.name)
             return rows
 

@@ -16,11 +16,10 @@ import pyarrow as pa
 
 from lake.duck import quote_name, view_sql
 from proof.chain import PREFIX, RECORD_TABLES, TOMBSTONES, Place, unpack_entries, unpack_places
-from proof.checkpoint import sign
 from proof.export import export
 from proof.leaf import stored
 from proof.rows import key_sql
-from proof.seal import keep, standing
+from proof.seal import keep, sign_heads, standing
 from proof.tombstones import Gone, Tombs, bury
 from schemas.catalogue import TABLES
 from schemas.errors import LakeError
@@ -150,8 +149,7 @@ def bury_all(
         new.append(segment)
     if new:
         keep(lake, new)
-    chains, made = standing(lake, reader)
-    signed = sign(lake, key, chains, made, now)
+    signed = sign_heads(lake, reader, key, now)
     if signed is not None:
         export(settings.integrity, signed)
     return len(new)

@@ -10,8 +10,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
-
 from lake.place import locate
 from lake.retention import Retention
 from lake.store import Lake, open_configured
@@ -19,8 +17,9 @@ from proof.chain import ENTRY_KEYS, RECORD_TABLES, SEALS, moment, records_chain
 from proof.checkpoint import check, check_kept, read_checkpoints
 from proof.compare import Stream
 from proof.entries import verify_entries
+from proof.leaf import text_sql
 from proof.outcome import Report
-from proof.reader import Reader
+from proof.reader import Reader, Unreadable
 from proof.rows import Leaves, entries
 from proof.state import Chains
 from proof.tombstones import read_tombs
@@ -31,6 +30,8 @@ from schemas.errors import LakeError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
+
+    import pyarrow as pa
 
     from lake.snapshot import Snapshot
     from proof.chain import Segment
@@ -167,7 +168,7 @@ class _Verification:
     def _records(self, chains: Chains, tombs: Tombs, tables: dict[str, Snapshot]) -> None:
         with Leaves(self._reader) as leaves:
             for name in RECORD_TABLES:
-                schema = tables[name].schema(name) if name in tables else None
+                schema = self._schema(name, tables)
                 if schema is None:
                     continue
                 files = dict.fromkeys(self._files(name, tables[name]), 0)
@@ -203,32 +204,43 @@ class _Verification:
         seals = chains.segments.get(SEALS, [])
         last = moment(seals[-1].facts["sealed_time"]) if seals and not chains.outcomes else None
         for name in ENTRY_KEYS:
-            there = self._read(name, tables[name]) if name in tables else []
+            schema = self._schema(name, tables)
+            there = [] if schema is None else self._read(name, tables[name], schema)
             self._count(len(there))
             proved = verify_entries(name, there, chains, tombs, self._result, last, self._chosen)
             if proved.segments or there:
                 self._result.proved.append(proved)
 
-    def _read(self, name: str, pinned: Snapshot) -> list[Entry]:
-        schema, files = pinned.schema(name), self._files(name, pinned)
-        if schema is None:
-            return []
+    def _schema(self, name: str, tables: dict[str, Snapshot]) -> pa.Schema | None:
+        """The stored schema of a table; None where there is none, or where it is not one of ours, which is told."""
+        schema = tables[name].schema(name) if name in tables else None
+        if schema is not None:
+            try:
+                text_sql(name, schema)
+            except LakeError as error:
+                self._result.add("modified", str(error), table=name)
+                return None
+        return schema
+
+    def _read(self, name: str, pinned: Snapshot, schema: pa.Schema) -> list[Entry]:
+        files = self._files(name, pinned)
         try:
             return entries(self._reader, name, schema, files)
-        except duckdb.Error:
+        except Unreadable:
             found = []
             for file in files:
                 try:
                     found += entries(self._reader, name, schema, [file])
-                except duckdb.Error as error:
-                    detail = f"the file {_short(file)} cannot be read: {str(error).splitlines()[0]}"
+                except Unreadable as error:
+                    detail = f"the file {_short(file)} cannot be read: {error}"
                     self._result.add("modified", detail, table=name)
             return found
 
     def _mark(self, chains: Chains, made: Sequence[Checkpoint]) -> None:
         """How much of each chain the newest checkpoint speaks for."""
-        self._result.checkpoint = made[-1].number if made else None
-        heads = made[-1].facts["heads"] if made else {}
+        newest = next((each for each in reversed(made) if each.sound), None)
+        self._result.checkpoint = None if newest is None else newest.number
+        heads = {} if newest is None else newest.facts["heads"]
         for proved in self._result.proved:
             proved.signed_segments = min(
                 heads.get(proved.chain, {}).get("segments", 0), chains.head(proved.chain)[0]

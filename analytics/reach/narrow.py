@@ -132,8 +132,10 @@ def _read_keys(
     session.run("DELETE FROM keys_read")
     if not _register(session, lake, before):
         return False
-    oldest = (_oldest(session, ripe_from) - lookback).date()
-    session.run(f"SET VARIABLE oldest_date = {quote(oldest.isoformat())}::DATE")
+    oldest = _oldest(session, ripe_from) - lookback
+    # Both: the date spares folders, the time rows.
+    session.run(f"SET VARIABLE oldest_date = {quote(oldest.date().isoformat())}::DATE")
+    session.run(f"SET VARIABLE oldest_time = {quote(oldest.isoformat())}::TIMESTAMPTZ")
     session.run(reach_sql("keys"))
     session.run(f"INSERT INTO keys_read SELECT {quote(told)}")
     return True

@@ -3,7 +3,7 @@
 CREATE OR REPLACE TABLE orchestration_events AS
 SELECT * REPLACE (NULL::BLOB AS raw)
 FROM whole_orchestration_events
-WHERE event_date >= getvariable('oldest_date')
+WHERE event_date >= getvariable('oldest_date') AND event_time >= getvariable('oldest_time')
     AND (
         key_of(trace_id) IN (SELECT key FROM reached WHERE kind = 'trace')
         OR key_of(event_id) IN (SELECT event_id FROM hit_events)
@@ -12,7 +12,7 @@ WHERE event_date >= getvariable('oldest_date')
 CREATE OR REPLACE TABLE authorization_decisions AS
 SELECT * REPLACE (NULL::BLOB AS raw)
 FROM whole_authorization_decisions
-WHERE event_date >= getvariable('oldest_date')
+WHERE event_date >= getvariable('oldest_date') AND decision_time >= getvariable('oldest_time')
     AND (
         key_of(trace_id) IN (SELECT key FROM reached WHERE kind = 'trace')
         OR key_of(decision_id) IN (SELECT decision_id FROM hit_decisions)

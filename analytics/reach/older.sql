@@ -1,4 +1,4 @@
--- The decisions that are missing, from before `oldest_date`.
+-- The decisions that are missing, from before `oldest_time`.
 INSERT INTO older_hits
 SELECT decision_id
 FROM older_decisions

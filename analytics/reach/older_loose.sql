@@ -1,4 +1,4 @@
--- Decisions without a run from before `oldest_date` that still hold, and that an action may be matched with. `span_from` is
+-- Decisions without a run from before `oldest_time` that still hold, and that an action may be matched with. `span_from` is
 -- when the oldest of what is looked at was.
 INSERT INTO older_hits
 SELECT d.decision_id

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
+from counterfoil.commands.verify import words
 from counterfoil.main import group
 from jobs.sealing import Sealer
+from jobs.state import state_of
 from lake.store import open_lake
 from proof.health import ChainState, chain_state
 from tests.proof.small_lake import DAY, EVENTS, SEALED, add, finding, settings_of, triage
@@ -53,8 +55,8 @@ def test_verify_says_that_all_is_whole_and_what_is_not(call: Callable[..., Resul
         "detail": "it is not what was sealed",
     }  # fmt: skip
     assert (found[-1]["type"], found[-1]["valid"], found[-1]["broken"]) == ("summary", False, 1)
-    text = call("verify").stdout.splitlines()[-1]
-    assert text == f"modified (2): {O} records:{EVENTS}-1 offset 4 segment 0: it is not what was sealed"
+    text = f"modified (2): {O} records:{EVENTS}-1 offset 4 segment 0: it is not what was sealed"
+    assert words({name: value for name, value in found[0].items() if name != "type"}) == text
 
 
 @pytest.mark.long
@@ -158,3 +160,14 @@ def test_the_state_of_the_chains_is_told_at_a_glance(folder: Path, tmp_path: Pat
     assert any("checkpoint 1 has 2 segments" in words for words in chain_state(settings).broken)
     open_lake(tmp_path / "lake", create=True)
     assert chain_state(settings_of(tmp_path, integrity={"key_file": None})) == ChainState()
+
+
+@pytest.mark.long
+def test_a_broken_chain_is_a_system_alert(folder: Path) -> None:
+    settings = settings_of(folder)
+    assert "system-digest" not in {alert.kind for alert in state_of(settings, SEALED + DAY).alerts}
+    drop_commit(folder, "digests")
+    told = [alert.text for alert in state_of(settings, SEALED + DAY).alerts if alert.kind == "system-digest"]
+    assert any(
+        f"records:{EVENTS}-0: checkpoint 1 has 2 segments, and the lake has 1" in text for text in told
+    )

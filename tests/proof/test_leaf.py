@@ -103,6 +103,14 @@ def test_a_type_that_is_not_known_is_refused() -> None:
     assert text_sql(AUTHORIZATION_DECISIONS.name, AUTHORIZATION_DECISIONS.schema)
 
 
+def test_one_column_cannot_pass_for_two() -> None:
+    for name in ("alpha=1:a\nzeta", "", "a b", "a=1"):
+        with pytest.raises(LakeError, match="none of ours"):
+            text_sql("things", pa.schema([(name, STRING)]))
+        with pytest.raises(LakeError, match="none of ours"):
+            leaf_of("things", {name: "z"})
+
+
 def node(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 

@@ -9,14 +9,16 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from pyarrow import parquet
 
 from lake.store import open_lake
-from proof.keys import new_key
+from proof.keys import load_key, new_key
 from proof.seal import seal
 from schemas.catalogue import TABLES
+from schemas.errors import LakeError
 from tests.proof import small_lake
 from tests.proof.conftest import examine
 from tests.proof.small_lake import DECISIONS, EVENTS, SEALED, finding
@@ -292,6 +294,8 @@ def test_the_newest_segments_dropped_show_against_the_lakes_own_checkpoint(folde
     report = examine(folder)
     assert named(report, "rolled_back", chain=f"records:{EVENTS}-0", segment=1, count=1)
     assert named(report, "not_sealed", topic=EVENTS, partition=0, offset=25)
+    with pytest.raises(LakeError, match="the newest checkpoint has 2 segments, and the lake has 1"):
+        seal(small_lake.settings_of(folder))  # nothing is signed over chains that were cut
 
 
 @pytest.mark.long
@@ -364,28 +368,35 @@ def test_a_changed_chain_is_named(proof_report: Report, case: str) -> None:
     assert named(proof_report, kind, **facts)
 
 
-def test_a_changed_or_foreign_checkpoint_is_forged(folder: Path, tmp_path: Path) -> None:
-    from proof.keys import load_key
-
-    new_key(tmp_path / "other.pem")
-    other = load_key(tmp_path / "other.pem")
-
+def test_a_changed_checkpoint_is_forged(folder: Path) -> None:
     def change(row: Row) -> Row:
         if row["number"] == 0:
             return row
-        statement = row["statement"].replace('"time":"2026-03-07', '"time":"2026-03-08')
-        return {**row, "statement": statement}
-
-    def foreign(row: Row) -> Row:
-        return {**row, "signature": other.sign(row["statement"].encode())}
+        return {**row, "statement": row["statement"].replace('"time":"2026-03-07', '"time":"2026-03-08')}
 
     rewrite(folder, "checkpoints", change)
-    assert named(examine(folder), "forged", table="checkpoints", key="1")
+    # Also for who has no key: it is not signed by the key that it names.
     assert named(examine(folder, key=False), "forged", table="checkpoints", key="1")
-    rewrite(folder, "checkpoints", foreign)
+
+
+@pytest.mark.long
+def test_checkpoints_signed_by_another_key_are_forged(folder: Path, tmp_path: Path) -> None:
+    new_key(tmp_path / "other.pem")
+    other = load_key(tmp_path / "other.pem")
+    rewrite(folder, "checkpoints", lambda row: {**row, "signature": other.sign(row["statement"].encode())})
     report = examine(folder)
     assert named(report, "forged", table="checkpoints", key="0")
     assert named(report, "forged", table="checkpoints", key="1")
+
+
+@pytest.mark.long
+def test_a_column_that_hides_others_behind_its_name_is_named(folder: Path) -> None:
+    hiding = "tenant_id=4:acme\nticket"
+    hide = pa.schema([pa.field(hiding, pa.string())])
+    DeltaTable(str(folder / "lake" / O)).alter.add_columns(Schema.from_arrow(hide).fields)
+    report = examine(folder)
+    assert named(report, "modified", table=O)
+    assert any("schema" in outcome.detail for outcome in report.broken)
 
 
 @pytest.mark.long
