@@ -37,6 +37,8 @@ def main() -> None:
         _dead_letters(reasons)
         st.subheader("Detection runs", anchor=False)
         _runs()
+        st.subheader("Integrity", anchor=False)
+        _integrity()
     if holes.num_rows:
         st.subheader("Holes", anchor=False)
         st.caption(
@@ -210,6 +212,28 @@ def _runs() -> None:
         "rule_version": _text("version", 60),
     }
     _grid(runs, config, tuple(config))
+
+
+def _integrity() -> None:
+    chains = data.ask("chains", most=500)
+    if not chains.num_rows:
+        st.caption("Nothing is sealed: run `counterfoil seal`, and the record can be proved from then on.")
+        return
+    signed = data.rows_of("newest_checkpoint")
+    st.caption(
+        f"Checkpoint {signed[0]['number']} was signed at {clock(signed[0]['checkpoint_time'])[:-4]} UTC. "
+        "Whether the rows are still those that were sealed, `counterfoil verify` tells."
+        if signed
+        else "Sealed and not signed: give `integrity.key_file` a key (`counterfoil checkpoint new-key`)."
+    )
+    config = {
+        "chain": _text("chain", 190),
+        "rows": _number("rows sealed", 82),
+        "below_offset": _number("below offset", 86),
+        "sealed_time": _time("sealed (UTC)"),
+        "segments": _number("segments", 70),
+    }
+    _grid(chains, config, tuple(config))
 
 
 main()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
 from dashboards.console import saved
 from lake.store import open_lake
+from proof.keys import new_key
+from proof.seal import seal
+from schemas.settings import Settings
 from tests.dashboards.shown import metrics, said
 from tests.dashboards.small_lake import CASES, HOSTILE, LONG
 
@@ -274,6 +278,21 @@ class TestHealth:
         }
         sources = app.dataframe[0].value
         assert list(sources["lag"]) == [40, 40, 0, 0]
+
+    def test_what_is_sealed_and_when_it_was_signed(
+        self, open_app: Callable[..., AppTest], small_lake: Path, tmp_path: Path
+    ) -> None:
+        assert "Nothing is sealed" in said(open_app(small_lake, "health"))
+
+        copied = shutil.copytree(small_lake, tmp_path / "sealed")
+        key = tmp_path / "checkpoint.key"
+        new_key(key)
+        seal(Settings.model_validate({"lake": {"url": str(copied)}, "integrity": {"key_file": str(key)}}))
+        app = open_app(copied, "health")
+
+        assert "Checkpoint 0 was signed at" in said(app)
+        chains = app.dataframe[-2].value
+        assert "table:findings" in list(chains["chain"])
 
     def test_the_bytes_of_a_dead_letter_are_shown_on_demand(
         self, open_app: Callable[..., AppTest], small_lake: Path
