@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _BESIDE = 1_000_000_000
 # How long a query that was stopped by hand may go on, in seconds.
 _PATIENCE = 10.0
+_LOOK = 0.1
 
 
 @contextmanager
@@ -67,13 +68,15 @@ def stoppable(stop: Callable[[], None], work: Callable[[], None]) -> None:
 
     threading.Thread(target=carry_out, daemon=True).start()
     try:
-        while not done.wait(0.1):
+        while not done.wait(_LOOK):
             pass
     except KeyboardInterrupt:
-        stop()
-        if not done.wait(_PATIENCE):
-            os._exit(130)
-        raise
+        # Again and again: what has not begun yet is not stopped by being told so once.
+        for _ in range(round(_PATIENCE / _LOOK)):
+            stop()
+            if done.wait(_LOOK):
+                raise
+        os._exit(130)
     if raised:
         raise raised[0]
 

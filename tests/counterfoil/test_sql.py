@@ -165,7 +165,14 @@ def test_ctrl_c_stops_a_question(
         threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
 
     monkeypatch.setattr(Stop, "over", over)
-    done = run(counterfoil, lake, "SELECT count(*) FROM range(100000000) AS a, range(100000000) AS b")
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which those who run tests may have put off
+    try:
+        endless = "SELECT count(*) FROM range(100000000) AS a, range(100000000) AS b"
+        done = run(counterfoil, lake, "--timeout", "30s", endless)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (done.code, done.out) == (130, "")
 
 
