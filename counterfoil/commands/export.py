@@ -94,6 +94,64 @@ def views(file: Path, *, as_of: datetime | dict[str, int] | None, force: bool, s
     click.echo(f"{file}: {len(snapshot.versions)} tables", err=True)
 
 
+@command.command("bundle")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--finding", metavar="ID", help="The evidence of this finding.")
+@click.option(
+    "--since", type=Since(), help="With --until: that of all findings of a period, from this moment on."
+)
+@click.option("--until", type=Since(), help="Before this moment.")
+@click.option("--tenant", metavar="NAME", help="Of the period, the findings of this tenant only.")
+@click.option(
+    "--public-key", "keys", type=click.Path(path_type=Path), multiple=True, metavar="FILE",
+    help="Trust this key (PEM) and not those of the settings; may be given more than once.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Replace FILE where it is there.")
+@with_settings
+def bundle(
+    file: Path,
+    *,
+    finding: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    tenant: str | None,
+    keys: tuple[Path, ...],
+    force: bool,
+    settings: Settings,
+) -> None:
+    """Write the evidence of a finding, or of those of a period, into FILE: a zip that proves itself.
+
+    In it are the records, the proofs, the signed checkpoint, the rules, a report as HTML and PDF, and a script that
+    verifies it where there is no Counterfoil. What is not sealed and signed yet is in it too, as not proved.
+    Exit codes: 0 written, 2 wrong usage, 4 no lake, no such finding, or the chains do not hold together, 6 FILE is
+    there or cannot be written.
+    """
+    from counterfoil.answer_files import replacing
+    from counterfoil.bundling import tell
+    from proof.bundle import files, write
+    from proof.bundle_rows import Period, gather
+    from proof.keys import load_public, trusted
+
+    about: str | Period
+    if finding is not None and (since, until, tenant) == (None, None, None):
+        about = finding
+    elif finding is None and since is not None and until is not None and since < until:
+        about = Period(since, until, tenant)
+    else:
+        raise click.UsageError(
+            "give --finding ID, or --since and a later --until, with --tenant where wanted"
+        )
+    with replacing(file, force=force) as part:
+        evidence = gather(
+            settings.lake, about, [load_public(key) for key in keys] or trusted(settings.integrity)
+        )
+        content = files(evidence, tell(settings, about, evidence))
+        write(part, content)
+    click.echo(f"{file}: {len(content)} files, {len(evidence.records):,} records", err=True)
+    if evidence.unproved:
+        click.echo(f"{evidence.unproved:,} records are not proved: the report in it says why", err=True)
+
+
 @command.command("postgres")
 @click.argument("address", metavar="URI")
 @click.option(

@@ -1,0 +1,1 @@
+"""What runs without the rest of Counterfoil."""
