@@ -185,7 +185,8 @@ def show_exports(finding: Mapping[str, Any]) -> None:
             )
         download(
             "Evidence", lambda: evidence_bundle(finding), f"{name}.evidence.json", icon=":material/folder_zip:",
-            about="The finding, its history, its actions and decisions, and the records as they arrived.",
+            about="The finding, its history, its actions and decisions, and the records as they arrived. "
+            "With proofs, as a file that verifies itself: counterfoil export bundle.",
         )  # fmt: skip
 
 
