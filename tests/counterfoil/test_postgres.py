@@ -67,7 +67,7 @@ def server() -> Iterator[str]:
 
 
 def query(address: str, sql: str) -> list[tuple[Any, ...]]:
-    import adbc_driver_postgresql.dbapi as driver  # type: ignore[import-not-found,unused-ignore]
+    import adbc_driver_postgresql.dbapi as driver  # type: ignore[import-untyped]
 
     with driver.connect(address) as connection, connection.cursor() as cursor:
         cursor.execute(sql)
