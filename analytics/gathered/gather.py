@@ -7,8 +7,9 @@ that came since, adds what earlier runs kept in the table `gathered`, and keeps 
 
 from __future__ import annotations
 
+import math
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,11 @@ import duckdb
 import pyarrow as pa
 
 from analytics.views import views
-from lake.duck import quote, quote_name, view_sql
+from lake.duck import quote_name, view_sql
 from schemas.catalogue import TABLES
 from schemas.gathered import GATHERED, KINDS
 
 if TYPE_CHECKING:
-    from datetime import timedelta
-
     from analytics.session import Session
     from lake.store import Lake
 
@@ -121,7 +120,10 @@ def _make_over(session: Session, files: dict[str, list[str]], lookback: timedelt
             ).to_pylist()[0]
             if days["first"] is None:
                 continue
-            _stand_over(session, other, whole[other], days["first"] - lookback, days["last"] + lookback)
+            # In whole days and by DuckDB: Python's dates know neither hours nor the year after 9999.
+            around = math.ceil(lookback / timedelta(days=1))
+            within = f"DATE '{days['first']}' - {around} AND DATE '{days['last']}' + {around}"
+            _stand_over(session, other, whole[other], within)
             session.run(views()["tools_told"].sql)
             session.run(_sql("fresh_tools"))
     finally:
@@ -129,8 +131,8 @@ def _make_over(session: Session, files: dict[str, list[str]], lookback: timedelt
             _stand_over(session, name, whole[name])
 
 
-def _stand_over(session: Session, name: str, files: list[str], first: Any = None, last: Any = None) -> None:
-    where = "" if first is None else f" WHERE event_date BETWEEN {quote(str(first))} AND {quote(str(last))}"
+def _stand_over(session: Session, name: str, files: list[str], within: str | None = None) -> None:
+    where = "" if within is None else f" WHERE event_date BETWEEN {within}"
     session.run(f"CREATE OR REPLACE VIEW {quote_name(name)} AS FROM ({view_sql(TABLES[name], files)}){where}")
 
 

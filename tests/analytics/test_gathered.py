@@ -88,6 +88,26 @@ def test_what_parts_tell_together_is_what_the_whole_tells(
     assert {row["kind"] for row in kept(settings)} == {"covered", *GATHERED_STEPS}
 
 
+def test_a_call_and_its_decision_on_both_sides_of_midnight_and_the_last_day_of_the_calendar(
+    put: Callable[..., None], lake: Lake, settings: Settings
+) -> None:
+    hours = settings.correlate.model_copy(update={"lookback": timedelta(hours=2)})
+    short = settings.model_copy(update={"correlate": hours})
+    call = {"trace": "t", "tool_name": "u", "action": None, "tool_call_id": "c", "agent": "a"}
+    put(orchestration=[{"id": "e0", "at": "14h", **call}])
+    told(short, lake)
+    put(
+        decisions=[
+            {"id": "d1", "at": 55_800, "trace": "t", "tool_call_id": "c", "action": "pay", "resource": "i/1"}
+        ]
+    )
+    with open_session(short) as session:
+        keep(lake, gather(session, lake, timedelta(hours=2)))
+        assert session.fetch("SELECT tool_name FROM tools_told")["tool_name"].to_pylist() == ["u"]
+    put(orchestration=[{"id": "e9", "event_time": datetime(9999, 12, 31, 23, tzinfo=UTC), **call}])
+    assert told(settings, lake)["tools_told"] == over_the_whole(settings)["tools_told"]
+
+
 def test_only_what_is_new_is_kept(put: Callable[..., None], lake: Lake, settings: Settings) -> None:
     put(orchestration=[{"id": "e1", "at": 5, "agent": "a"}])
     told(settings, lake)
