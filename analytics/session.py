@@ -40,12 +40,17 @@ class Session:
         """Take a connection on which the lake's tables and `params` stand; `open_session` makes one."""
         self.snapshot = snapshot
         self._connection = connection
+        # What is asked on a cursor does not wait for a view that is being made.
+        self._beside = connection.cursor()
+        self._beside_lock = threading.Lock()
         self._built: set[str] = set()
         self._depth = 0
         self._lock = threading.RLock()
 
     def need(self, *names: str) -> None:
         """Make the named views, and what they need, unless they are there. Names of tables are passed over."""
+        if all(view.name in self._built for view in views.order(names)):
+            return
         with self._lock:
             views.build(self._connection, names, self._built)
 
@@ -79,8 +84,8 @@ class Session:
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, for one thread."""
-        with self._lock:
-            return self._connection.cursor()
+        with self._beside_lock:
+            return self._beside.cursor()
 
     def fetch(self, sql: str, values: Sequence[Any] | Mapping[str, Any] | None = None) -> pa.Table:
         """Run one of our own queries and return its rows; the views it reads must have been asked for."""

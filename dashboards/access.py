@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboards.roles import AccessFileError, NoAccess, actor_of
+from dashboards.way_back import keep_asked
 from dashboards.words import one_line, visible
 from schemas.actor import Actor, local_operator
 
@@ -44,6 +45,7 @@ def turn_away(error: CounterfoilError) -> None:
         return
     if not _claims():
         st.text("Log in to see findings.")
+        keep_asked()
         if st.button("Log in", key="log-in", icon=":material/login:"):
             st.login()
         return

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import streamlit as st
 
+from analytics.ask import said
 from analytics.rule import Rule, RuleSet, load_rules
 from analytics.session import Session, start_session
 from dashboards.access import visitor
@@ -36,8 +37,10 @@ if TYPE_CHECKING:
 _HERE = "lake_shown"
 
 Versions = tuple[tuple[str, int], ...]
-# What the pages that wait for the correlation ask for first.
-_MATCHED = ("action_backing", "handoff_backing", "authority_trace", "traces")
+_making_macros = threading.Lock()
+# What the pages that wait for the correlation ask for first, and what only parts of them wait for.
+_MATCHED = ("action_backing", "handoff_backing", "authority_trace", "traces", "agent_activity")
+_SUMMED_UP = ("decision_uses", "reused_decisions", "credential_uses")
 # Seconds for which a page is held up by what it waits for.
 PATIENCE = 0.3
 _STREAMS = ("orchestration_events", "authorization_decisions")
@@ -172,37 +175,43 @@ def _written_session(url: str, versions: Versions) -> Session:  # noqa: ARG001 -
     return start_session(settings(), as_of=dict(versions))
 
 
-def correlated() -> bool:
+def correlated(*, summed_up: bool = False) -> bool:
     """Whether actions are matched with decisions, of the state shown; the first who asks begins it, in the background.
 
-    It waits a moment, which is all that a small lake takes. QueryError where it failed.
+    `summed_up` asks whether the uses of decisions and credentials are made of it too, which comes after it. It waits a
+    moment, which is all that a small lake takes. QueryError where it failed.
     """
     key = (settings().lake.url, shown().versions)
-    matching = _matching(*key)
+    matched, summed = _matching(*key)
     try:
-        matching.result(timeout=PATIENCE)
+        (summed if summed_up else matched).result(timeout=PATIENCE)
     except TimeoutError:
         return False
     except duckdb.Error as error:
         _matching.clear(*key)
-        raise QueryError(f"actions cannot be matched with decisions: {str(error).splitlines()[0]}") from error
+        raise QueryError(f"actions cannot be matched with decisions: {said(error)}") from error
     return True
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _matching(url: str, versions: Versions) -> Future[None]:
-    session, done = _session(url, versions), Future[None]()
+def _matching(url: str, versions: Versions) -> tuple[Future[None], Future[None]]:
+    session, stages = _session(url, versions), (Future[None](), Future[None]())
 
     def match() -> None:
-        try:
-            session.need(*_MATCHED)
-        except duckdb.Error as error:
-            done.set_exception(error)
-        else:
-            done.set_result(None)
+        failed: duckdb.Error | None = None
+        for stage, names in zip(stages, (_MATCHED, _SUMMED_UP), strict=True):
+            try:
+                if failed is None:
+                    session.need(*names)
+            except duckdb.Error as error:
+                failed = error
+            if failed is None:
+                stage.set_result(None)
+            else:
+                stage.set_exception(failed)
 
     threading.Thread(target=match, name="matching", daemon=True).start()
-    return done
+    return stages
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
@@ -264,12 +273,14 @@ def _ask(
         theirs.need_beside(query.words)
         return _fetch(theirs, query, values)
     except duckdb.Error as error:
-        raise QueryError(f"the query {name} failed: {str(error).splitlines()[0]}") from error
+        raise QueryError(f"the query {name} failed: {said(error)}") from error
 
 
 def _fetch(session: Session, query: Query, values: tuple[tuple[str, Any], ...]) -> pa.Table:
     if query.macro:
-        session.run(query.macro)
+        # On a cursor, as a view that is being made has the session's own connection for as long.
+        with _making_macros, session.cursor() as cursor:
+            cursor.execute(query.macro)
     return session.fetch(query.sql, dict(values))
 
 

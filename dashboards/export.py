@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+_MIME = {"csv": "text/csv", "json": "application/json", "zip": "application/zip"}
+
 
 def to_csv(table: pa.Table) -> bytes:
     """The table as UTF-8 CSV with the byte order mark that spreadsheets need; times in UTC, lists with blanks."""
@@ -52,7 +54,7 @@ def download(
         return make()
 
     if data.actor().may("export"):
-        mime = "text/csv" if file_name.endswith(".csv") else "application/json"
+        mime = _MIME[file_name.rpartition(".")[2]]
         st.download_button(
             label, made, file_name=file_name, mime=mime, on_click="ignore", icon=icon, help=about
         )

@@ -14,6 +14,7 @@ from analytics.ocsf import to_ocsf
 from analytics.rule import frameworks
 from dashboards import data
 from dashboards.details import FINDING_PAGE, RULES_PAGE
+from dashboards.evidence import bundle_of
 from dashboards.export import download
 from dashboards.words import LEVEL_MARKS, VERDICTS, clock, inert, one_line, what, words_for
 
@@ -171,7 +172,11 @@ def show_history(finding_id: str) -> None:
 
 
 def show_exports(finding: Mapping[str, Any]) -> None:
-    """The finding for other tools: an OCSF event, and all that it rests on as one JSON file."""
+    """The finding for other tools: an OCSF event, and all that it rests on.
+
+    That is a bundle with proofs; for one who sees some tenants only, JSON of what they may see, since a bundle holds
+    records whole.
+    """
     rule = data.known_rules().get(finding["rule_id"])
     name = f"finding-{finding['finding_id']}"
     with st.container(horizontal=True, gap="small"):
@@ -183,15 +188,22 @@ def show_exports(finding: Mapping[str, Any]) -> None:
                 ),
                 f"{name}.ocsf.json",
             )
-        download(
-            "Evidence", lambda: evidence_bundle(finding), f"{name}.evidence.json", icon=":material/folder_zip:",
-            about="The finding, its history, its actions and decisions, and the records as they arrived. "
-            "With proofs, as a file that verifies itself: counterfoil export bundle.",
-        )  # fmt: skip
+        if data.tenants() is None:
+            download(
+                "Evidence bundle", lambda: bundle_of(finding["finding_id"]), f"{name}.zip",
+                icon=":material/folder_zip:",
+                about="The finding in all its states, its events, decisions and records with their proofs, the rule, a "
+                "report, and a script that verifies all of it where there is no Counterfoil.",
+            )  # fmt: skip
+        else:
+            download(
+                "Evidence", lambda: evidence_seen(finding), f"{name}.evidence.json", icon=":material/folder_zip:",
+                about="The finding, its history, its actions and decisions, and the records as they arrived.",
+            )  # fmt: skip
 
 
-def evidence_bundle(finding: Mapping[str, Any]) -> str:
-    """All that a finding rests on as JSON; the bytes of records in base64."""
+def evidence_seen(finding: Mapping[str, Any]) -> str:
+    """What the visitor may see of what a finding rests on, as JSON; the bytes of records in base64."""
     asked = {
         "event_ids": finding["anchor_event_ids"], "trace_id": finding["trace_id"], "tenant_id": finding["tenant_id"],
     }  # fmt: skip

@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.access import show_visitor
+from dashboards.way_back import go_where_asked
 from dashboards.words import clock, visible
 from schemas.errors import CounterfoilError, LakeError
 
@@ -41,6 +42,8 @@ def frame(title: str, run: Callable[[], None], actor: Actor) -> None:
         _freshness(shown.key)
         if data.settings().dashboard.login.on:
             show_visitor(actor)
+    if data.settings().dashboard.login.on:
+        go_where_asked()
     if not shown.rows:
         nothing("The lake is empty.", "Nothing has been read into it.", "counterfoil ingest --files PATH")
         return
@@ -78,20 +81,22 @@ def nothing(heading: str, why: str, *commands: str) -> None:
             st.code(command, language=None)
 
 
-def when_matched(draw: Callable[[], None]) -> None:
-    """Draw what rests on matched actions: at once, or as soon as they are; the page is not held up by it."""
-    if data.correlated():
+def when_matched(draw: Callable[[], None], *, summed_up: bool = False) -> None:
+    """Draw what rests on matched actions: at once, or as soon as they are; the page is not held up by it.
+
+    `summed_up` waits for what is made of them after that, as `data.correlated`.
+    """
+    if data.correlated(summed_up=summed_up):
         draw()
         return
+    waiting = "Uses are being counted" if summed_up else "Actions are being matched with decisions"
 
     @st.fragment(run_every="2s")
     def later() -> None:
-        if data.correlated():
+        if data.correlated(summed_up=summed_up):
             draw()
         else:
-            st.caption(
-                ":material/hourglass_top: Actions are being matched with decisions; this comes by itself."
-            )
+            st.caption(f":material/hourglass_top: {waiting}; this comes by itself.")
 
     later()
 

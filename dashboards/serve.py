@@ -32,6 +32,8 @@ _APP = Path(__file__).parent / "app.py"
 # What the pages read of the settings. The rest, such as the broker's password, stays here.
 _SECTIONS = ("lake", "correlate", "rules", "rules_folder", "suppressions", "catalogue", "sql", "dashboard")
 _PASSED_ON = ("COUNTERFOIL_CONFIG", "COUNTERFOIL_CI", "COUNTERFOIL_TEST_")
+# Which keys are trusted; not where checkpoints go, which may need a secret.
+_INTEGRITY = {"key_file", "public_keys"}
 # They reach Streamlit in a file: see `dashboards.login_files`.
 _SECRETS = {"client_secret", "client_secret_file", "cookie_secret", "cookie_secret_file"}
 _START_SECONDS = 60.0
@@ -199,6 +201,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         {"dashboard": {"login": _SECRETS}} if settings.dashboard.login.on else {"dashboard": {"login"}}
     )
     sections = settings.model_dump(mode="python", include=set(_SECTIONS), exclude=hidden)
+    sections["integrity"] = settings.integrity.model_dump(include=_INTEGRITY, exclude_none=True)
     for section, values in sections.items():
         if isinstance(values, Path):
             kept[f"COUNTERFOIL_{section.upper()}"] = str(values.resolve())

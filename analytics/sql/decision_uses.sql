@@ -53,23 +53,28 @@ FROM (
     WHERE d.max_uses IS NULL AND v.claimed AND NOT a.refused
 );
 
-CREATE OR REPLACE VIEW decision_uses AS
-WITH uses AS (
-    SELECT
-        b.*,
-        coalesce(b.use_no, u.use_no) AS number,
-        coalesce(m.same_agent, n.kind <> 'other_agent') AS same_agent,
-        coalesce(m.same_action, true) AS same_action,
-        coalesce(m.same_resource, n.kind <> 'other_resource') AS same_resource,
-        coalesce(m.same_task, true) AS same_task,
-        m.same_arguments
-    FROM numbered_backing AS b
-    LEFT JOIN unlimited_uses AS u ON u.action_no = b.action_no
-    LEFT JOIN matches AS m ON m.action_no = b.action_no
-    LEFT JOIN nearest AS n ON n.action_no = b.action_no
-    WHERE b.claimed AND b.executed AND b.decision_no IS NOT NULL
-)
+-- Numbers and flags alone, so that the uses of one decision are found without the words of all.
+CREATE OR REPLACE TABLE numbered_uses AS
+SELECT
+    v.action_no,
+    v.decision_no,
+    coalesce(v.use_no, u.use_no) AS use_no,
+    coalesce(m.same_agent, n.kind <> 'other_agent') AS same_agent,
+    coalesce(m.same_action, true) AS same_action,
+    coalesce(m.same_resource, n.kind <> 'other_resource') AS same_resource,
+    coalesce(m.same_task, true) AS same_task,
+    coalesce(m.same_arguments, a.arguments_digest = d.arguments_digest, true) AS same_arguments,
+    v.staleness,
+    coalesce(coalesce(v.use_no, u.use_no) <= d.max_uses, true) AS within_max_uses
+FROM verdicts AS v
+JOIN actions AS a ON a.action_no = v.action_no
+JOIN decisions AS d ON d.decision_no = v.decision_no
+LEFT JOIN unlimited_uses AS u ON u.action_no = v.action_no
+LEFT JOIN matches AS m ON m.action_no = v.action_no
+LEFT JOIN nearest AS n ON n.action_no = v.action_no
+WHERE v.claimed AND NOT a.refused;
 
+CREATE OR REPLACE VIEW decision_uses AS
 SELECT
     d.decision_id,
     nullif(d.tenant, '') AS tenant_id,
@@ -85,30 +90,30 @@ SELECT
     d.max_uses,
     d.expires_time AS decision_expires_time,
     d.revoked_time AS decision_revoked_time,
-    u.event_id IS NOT NULL AS used,
-    u.number AS use_no,
-    u.event_id,
-    u.event_time,
-    u.trace_id,
-    u.task_id,
-    u.agent,
-    u.tool_name,
-    u.tool_call_id,
-    u.action,
-    u.resource_type,
-    u.resource_id,
-    u.arguments_digest,
+    u.action_no IS NOT NULL AS used,
+    u.use_no,
+    b.event_id,
+    b.event_time,
+    b.trace_id,
+    b.task_id,
+    b.agent,
+    b.tool_name,
+    b.tool_call_id,
+    b.action,
+    b.resource_type,
+    b.resource_id,
+    b.arguments_digest,
     u.same_agent,
     u.same_action,
     u.same_resource,
     u.same_task,
     u.same_agent AND u.same_action AND u.same_resource AND u.same_task AS in_scope,
-    CASE WHEN u.event_id IS NOT NULL THEN coalesce(u.same_arguments, u.arguments_digest = d.arguments_digest, true) END
-        AS same_arguments,
-    CASE WHEN u.event_id IS NOT NULL THEN u.staleness IS NULL END AS in_time,
+    u.same_arguments,
+    CASE WHEN u.action_no IS NOT NULL THEN u.staleness IS NULL END AS in_time,
     u.staleness AS out_of_time,
-    CASE WHEN u.event_id IS NOT NULL THEN coalesce(u.number <= d.max_uses, true) END AS within_max_uses,
-    u.verdict,
-    u.reason
+    u.within_max_uses,
+    b.verdict,
+    b.reason
 FROM decisions AS d
-LEFT JOIN uses AS u ON u.decision_no = d.decision_no;
+LEFT JOIN numbered_uses AS u ON u.decision_no = d.decision_no
+LEFT JOIN numbered_backing AS b ON b.action_no = u.action_no;

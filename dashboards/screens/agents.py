@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboards import data
 from dashboards.details import show_line
-from dashboards.frame import nothing
+from dashboards.frame import nothing, when_matched
 from dashboards.grids import grid, minutes, number, text, time_column
 from dashboards.words import LEVEL_MARKS, clock, counted, one_line
 
@@ -45,7 +45,8 @@ def main() -> None:
         with st.container(width=HALF):
             _findings(found)
             _handoffs(asked)
-    _credentials(asked)
+    st.subheader("Credentials", anchor=False)
+    when_matched(lambda: _credentials(asked), summed_up=True)
 
 
 def _choose(agents: dict[tuple[str, str], dict[str, Any]]) -> tuple[str, str]:
@@ -195,7 +196,6 @@ def _handoffs(asked: dict[str, str]) -> None:
 
 
 def _credentials(asked: dict[str, str]) -> None:
-    st.subheader("Credentials", anchor=False)
     credentials = data.ask("agent_credentials", now=data.shown().loaded_time, **asked)
     if not credentials.num_rows:
         st.caption("No record names a credential of it.")

@@ -9,7 +9,7 @@ import streamlit as st
 from dashboards import data
 from dashboards.details import CHAIN_PAGE, show_raw
 from dashboards.export import download, to_csv
-from dashboards.frame import nothing
+from dashboards.frame import nothing, when_matched
 from dashboards.grids import choosing_grid, grid, number, text, time_column
 from dashboards.words import REASONS, VERDICTS, clock, counted, one_line, visible, words_for
 
@@ -35,16 +35,16 @@ def main() -> None:
         )
         return
     wanted = _filters(choices)
-    _rates(wanted)
+    total = _rates(wanted)
     left, right = st.columns([5, 3], gap="medium")
     with left:
         listed, facets, ledger = st.tabs(["Decisions", "Rates", "Reuse ledger"])
         with listed:
-            first = _list(wanted)
+            first = _list(wanted, total)
         with facets:
             _facets(wanted)
         with ledger:
-            _ledger(wanted)
+            when_matched(lambda: _ledger(wanted), summed_up=True)
     with right:
         named = st.query_params.get("decision") or first
         if named:
@@ -77,11 +77,12 @@ def _choice(place: Any, label: str, options: list[str], key: str) -> str | None:
     return chosen
 
 
-def _rates(wanted: dict[str, Any]) -> None:
+def _rates(wanted: dict[str, Any]) -> int:
+    """The figures above the list; returns how many decisions pass the filters."""
     row = next(iter(data.rows_of("decision_facets", by="all", **wanted)), None)
     if row is None:
         st.info("No decision passes these filters.", icon=":material/filter_alt_off:")
-        return
+        return 0
     figures = {
         "decisions (n)": f"{row['decisions']:,}",
         "allow rate": f"{row['allow_percent']:.1f}%",
@@ -91,9 +92,10 @@ def _rates(wanted: dict[str, Any]) -> None:
     }
     for column, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
         column.metric(name, value, border=True)
+    return int(row["decisions"])
 
 
-def _list(wanted: dict[str, Any]) -> str | None:
+def _list(wanted: dict[str, Any], total: int) -> str | None:
     found = data.ask("decisions_list", most=MOST, **wanted)
     ids = found["decision_id"].to_pylist()
     if not ids:
@@ -113,12 +115,11 @@ def _list(wanted: dict[str, Any]) -> str | None:
         f"decisions-{data.shown().key}-{hash(repr(wanted))}",
         choose,
     )  # fmt: skip
-    total = found["total"][0].as_py()
     shown = counted(total, "decision")
     st.caption(shown if total <= len(ids) else f"The newest {len(ids):,} of {shown}: narrow the filters.")
     download(
         "Export as CSV",
-        lambda: to_csv(data.ask("decisions_list", most=MOST_EXPORTED, **wanted).drop_columns(["total"])),
+        lambda: to_csv(data.ask("decisions_list", most=MOST_EXPORTED, **wanted)),
         "decisions.csv",
     )
     return str(ids[0])
@@ -191,6 +192,11 @@ def _decision(decision_id: str) -> None:
                 CHAIN_PAGE, label="Open the chain of its run", icon=":material/account_tree:",
                 query_params={"trace": row["trace_id"]},
             )  # fmt: skip
+    when_matched(lambda: _uses(decision_id), summed_up=True)
+    show_raw([], [decision_id], key=f"raw-{decision_id}")
+
+
+def _uses(decision_id: str) -> None:
     uses = data.ask("uses_of_decision", decision_id=decision_id)
     st.caption(f"Used {counted(uses.num_rows, 'time')}" if uses.num_rows else "Never used")
     for use in uses.to_pylist()[:12]:
@@ -208,7 +214,6 @@ def _decision(decision_id: str) -> None:
             f"{one_line(use['resource_id'], cut=60)}: {kind} ({words_for(use['verdict'], VERDICTS)}, "
             f"{words_for(use['reason'], REASONS)})"
         )
-    show_raw([], [decision_id], key=f"raw-{decision_id}")
 
 
 def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:

@@ -1,5 +1,5 @@
 -- The credentials that an agent was given or used, the newest first, and how old each is at the newest event.
--- needs: authority_trace, identity_events
+-- needs: credential_uses, identity_events
 WITH given AS (
     SELECT
         credential_id, any_value(credential_type) AS type,
@@ -15,12 +15,11 @@ WITH given AS (
 
 used AS (
     SELECT
-        credential_id, any_value(credential_type) AS type, min(credential_issued_time) AS issued_time,
-        max(credential_expires_time) AS expires_time, min(credential_revoked_time) AS revoked_time,
-        any_value(attestation) AS attestation, count(*) AS actions, max(event_time) AS last_used_time
-    FROM authority_trace
-    WHERE credential_id IS NOT NULL AND agent = $agent AND coalesce(tenant_id, '') = $tenant
-    GROUP BY credential_id
+        credential_id, credential_type AS type, credential_issued_time AS issued_time,
+        credential_expires_time AS expires_time, credential_revoked_time AS revoked_time, attestation, actions,
+        last_time AS last_used_time
+    FROM credential_uses
+    WHERE agent = $agent AND coalesce(tenant_id, '') = $tenant
 )
 
 SELECT

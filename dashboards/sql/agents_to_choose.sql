@@ -1,8 +1,8 @@
 -- Every agent that acted, decided upon or granted something, those with open findings first.
--- needs: action_backing, current_findings, privilege_usage
+-- needs: agent_activity, current_findings, privilege_usage
 WITH acted AS (
-    SELECT coalesce(tenant_id, '') AS tenant, agent, count(*) AS actions, max(event_time) AS last_time
-    FROM action_backing
+    SELECT coalesce(tenant_id, '') AS tenant, agent, sum(actions)::BIGINT AS actions, max(last_time) AS last_time
+    FROM agent_activity
     WHERE agent IS NOT NULL
     GROUP BY ALL
 ),

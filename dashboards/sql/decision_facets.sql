@@ -1,5 +1,6 @@
 -- The answers that the filters leave, in all and per agent, action, type of resource or revision of the policy.
 -- needs: decisions
+-- macro: filtered_decisions
 SELECT
     CASE $by::VARCHAR
         WHEN 'agent' THEN agent
@@ -15,14 +16,7 @@ SELECT
     100.0 * count(*) FILTER (WHERE decision = 'allow') / count(*) AS allow_percent,
     100.0 * count(*) FILTER (WHERE decision = 'deny') / count(*) AS deny_percent,
     count(*) FILTER (WHERE approver IS NOT NULL) AS approved
-FROM decisions
-WHERE (len($answers::VARCHAR[]) = 0 OR list_contains($answers::VARCHAR[], decision))
-    AND ($tenant::VARCHAR IS NULL OR tenant = $tenant)
-    AND ($agent::VARCHAR IS NULL OR agent = $agent)
-    AND ($action::VARCHAR IS NULL OR action = $action)
-    AND ($resource_type::VARCHAR IS NULL OR resource_type = $resource_type)
-    AND ($text::VARCHAR IS NULL OR contains(decision_id, $text) OR contains(coalesce(resource_id, ''), $text)
-        OR contains(coalesce(approver, ''), $text))
+FROM filtered_decisions($answers, $tenant, $agent, $action, $resource_type, $text)
 GROUP BY 1
 ORDER BY deny DESC, decisions DESC, 1
 LIMIT 200;

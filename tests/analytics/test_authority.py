@@ -296,6 +296,50 @@ def test_they_agree_with_the_verdicts(bench: Bench, seed: int) -> None:
     )
 
 
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_summed_up_is_the_sum_of_the_rows(bench: Bench, seed: int) -> None:
+    session = bench.session(make_tables(**a_world(seed)))
+    session.need("agent_activity", "credential_uses", "reused_decisions")
+    ask = session.fetch
+
+    summed = ask("SELECT * EXCLUDE (first_time, last_time) FROM agent_activity ORDER BY ALL")
+    one_by_one = ask(
+        "SELECT tenant_id, agent, action, resource_type, executed, verdict, count(*) AS actions "
+        "FROM action_backing GROUP BY ALL ORDER BY ALL"
+    )
+    assert summed.to_pylist() == one_by_one.to_pylist() != []
+
+    used = ask(
+        "SELECT tenant_id, agent, credential_id, actions, first_time, last_time FROM credential_uses ORDER BY ALL"
+    )
+    of_each = ask(
+        "SELECT tenant_id, agent, credential_id, count(*) AS actions, min(event_time) AS first_time, "
+        "max(event_time) AS last_time FROM authority_trace WHERE credential_id IS NOT NULL GROUP BY ALL ORDER BY ALL"
+    )
+    assert used.to_pylist() == of_each.to_pylist()
+
+    reused = ask("SELECT decision_id, decision_trace_id, uses, beyond FROM reused_decisions ORDER BY ALL")
+    of_uses = ask(
+        "SELECT decision_id, decision_trace_id, count(*) AS uses, count(*) FILTER "
+        "(WHERE NOT (in_scope AND same_arguments AND in_time AND within_max_uses)) AS beyond FROM decision_uses "
+        "WHERE used GROUP BY decision_id, decision_trace_id, decision_time HAVING count(*) > 1 OR beyond > 0 ORDER BY ALL"
+    )
+    assert reused.to_pylist() == of_uses.to_pylist() != []
+
+
+def test_a_credential_is_counted_for_each_agent_that_acted_with_it(view: View) -> None:
+    acted = [
+        {"id": "i1", "at": 5, **PAY, "credential_id": "c1"},
+        {"id": "i2", "at": 7, **PAY, "credential_id": "c1"},
+        {"id": "i3", "at": 8, **PAY, "agent": "clerk", "credential_id": "c1"},
+    ]
+    rows = view("credential_uses", orchestration=acted)
+    assert {(row["agent"], row["credential_id"], row["actions"]) for row in rows} == {
+        ("payer", "c1", 2),
+        ("clerk", "c1", 1),
+    }
+
+
 def test_every_column_that_is_told_of_is_there_and_every_one_is_told_of(bench: Bench) -> None:
     told = {name: view.columns for name, view in views().items() if view.columns}
     assert told.keys() >= {"authority_trace", "decision_uses"}

@@ -119,9 +119,9 @@ VIEWS = [
            "its parent was approved"),
     Mutant("authority_trace", "WHEN b.own THEN {", "WHEN true THEN {", "backing", "its parent's credential"),
     Mutant("authority_trace", "p.tenant = j.tenant AND", "", "backing", "an approval of the other tenant"),
-    Mutant("decision_uses", "WHERE b.claimed AND", "WHERE", "backing", "a decision that its heir lives on"),
-    Mutant("decision_uses", "b.executed AND", "", "backing", "a decision whose action was refused"),
-    Mutant("decision_uses", "coalesce(b.use_no, u.use_no) AS number", "u.use_no AS number", "backing",
+    Mutant("decision_uses", "WHERE v.claimed AND NOT a.refused;", "WHERE NOT a.refused;", "backing", "a decision that its heir lives on"),
+    Mutant("decision_uses", "WHERE v.claimed AND NOT a.refused;", "WHERE v.claimed;", "backing", "a decision whose action was refused"),
+    Mutant("decision_uses", "coalesce(coalesce(v.use_no, u.use_no) <= d", "coalesce(u.use_no <= d", "backing",
            "used once too often"),
     Mutant("decision_uses", "n.kind <> 'other_agent'", "true", "backing", "used in another agent's name"),
     # Permissions.

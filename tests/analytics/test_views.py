@@ -384,7 +384,7 @@ def a_world(seed: int) -> dict[str, list[Row]]:
 def test_neither_order_nor_repeats_change_what_a_view_says(bench: Bench, seed: int) -> None:
     shown = (
         "action_backing", "handoff_backing", "ancestors", "lineage_paths", "privilege_usage", "traces",
-        "authority_trace", "decision_uses",
+        "authority_trace", "decision_uses", "reused_decisions", "credential_uses", "agent_activity",
     )  # fmt: skip
 
     def look(tables: dict[str, Any]) -> dict[str, list[str]]:

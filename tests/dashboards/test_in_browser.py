@@ -7,9 +7,9 @@ import csv
 import hashlib
 import io
 import json
-from base64 import b64decode
+import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
@@ -130,12 +130,11 @@ def fill_in(page: Page, **fields: str) -> None:
     form.get_by_role("button", name="Save").click()
 
 
-def saved(page: Page, label: str) -> dict[str, Any]:
-    """What the button lets save, as JSON."""
+def saved(page: Page, label: str) -> Path:
+    """What the button lets save."""
     with page.expect_download() as download:
         page.get_by_role("button", name=label).click()
-    read: dict[str, Any] = json.loads(Path(download.value.path()).read_text("utf-8"))
-    return read
+    return Path(download.value.path())
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -166,13 +165,17 @@ def test_two_analysts_and_the_laundering_case(visitor: Visitor, address: str, se
     ana.get_by_text("Open the finding").click()
     shown(ana, "MISSING. The closest is").wait_for()
     link = ana.url
-    event, evidence = saved(ana, "OCSF event"), saved(ana, "Evidence")
-    assert event["finding_info"]["uid"] == evidence["finding"]["finding_id"]
-    records = {
-        hashlib.sha256(b64decode(each["raw"])).hexdigest() == each["sha256"].lower()
-        for each in evidence["records"]
-    }
-    assert records == {True}
+    event = json.loads(saved(ana, "OCSF event").read_text("utf-8"))
+    with zipfile.ZipFile(saved(ana, "Evidence bundle")) as bundle:
+        assert event["finding_info"]["uid"] == json.loads(bundle.read("finding.json"))["finding_id"]
+        held = [json.loads(line) for line in bundle.read("records.jsonl").splitlines()]
+        assert {each["table"] for each in held} >= {"findings", "orchestration_events"}
+        manifest = json.loads(bundle.read("manifest.json"))["files"]
+        assert manifest == {
+            name: hashlib.sha256(bundle.read(name)).hexdigest()
+            for name in bundle.namelist()
+            if name != "manifest.json"
+        }
     bo.goto(link)
     shown(bo, "MISSING. The closest is").wait_for()
 

@@ -62,7 +62,7 @@ def page(browser: Browser, settings: Settings) -> Iterator[Page]:
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
         page.set_default_timeout(40_000)
-        page.goto(login.url)
+        page.goto(f"{login.url}/rules?show=02")
         yield page
     finally:
         context.close()
@@ -97,6 +97,9 @@ def test_roles_and_tenants_are_those_of_the_access_file_at_that_moment(
     ours, access = settings.dashboard.login.url, settings.dashboard.login.access_file
     assert page.get_by_test_id("stDataFrame").count() == 0
     log_in(page, "vi")
+    page.wait_for_url(f"{ours}/rules?show=02")  # what was asked for before the login
+    page.get_by_role("heading", name="Rules").wait_for()
+    page.goto(ours)
     page.get_by_text("The role viewer reads").wait_for()
     page.goto(f"{ours}/?{EVERYTHING}")
     page.get_by_text("findings · last seen").wait_for()

@@ -168,7 +168,7 @@ class TestQueue:
     def test_the_queue_is_there_before_actions_are_matched_with_decisions(
         self, open_app: Callable[..., AppTest], small_lake: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(data, "correlated", lambda: False)
+        monkeypatch.setattr(data, "correlated", lambda **_: False)
         app = open_app(small_lake, window=ALL)
 
         assert len(titles(app)) == 6
