@@ -3,9 +3,9 @@
     python -m benchmarks.pages [--actions 10000000] [--findings 50000] [--views 20] [--memory 8GB]
 
 The lake is made once per size under .cache/bench. `first` is the first view of a page since the server started: of the
-pages that wait for no correlation while it goes on, of the others after it. The rest is measured after it. `shown` is
-the time until what the page is for can be seen, `whole` until it runs no more, and `answered` until it runs no more
-after a click. The browser's own work is in them.
+pages that wait for no correlation while it goes on, of the others after it. The rest is measured after it. `paint` is
+the browser's own first contentful paint, `shown` the time until what the page is for can be seen, `whole` until it runs
+no more; of what is done on a page, the time until it runs no more after it. The browser's own work is in them.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _ANSWERED = (
     "before => window.runs > before && "
     "document.querySelector('[data-testid=stApp]').dataset.testScriptState === 'notRunning'"
 )
+_PAINT = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 _SECONDS = 300
 # What waits for no correlation.
 AT_ONCE = ("queue", "finding", "rules", "overview", "health", "sql")
@@ -92,10 +93,15 @@ def main() -> None:
         f"{options.actions:,} actions with as many decisions, {options.findings:,} findings; {options.views} views each"
     )
     print(f"correlated {matched:.0f} s after the pages that do not wait for it had been seen once")
-    print("| page | first, shown | first, whole | shown p50 | p95 | whole p50 | p95 | answered p50 | p95 |")
+    print("| page | first, shown | first, whole | paint p50 | p95 | shown p50 | p95 | whole p50 | p95 |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for row in rows:
+    for row, _ in rows:
         print(f"| {' | '.join(row)} |")
+    print("| page | what is done | p50 | p95 |")
+    print("|---|---|---|---|")
+    for row, answered in rows:
+        for what, seconds in answered.items():
+            print(f"| {row[0]} | {what} | {' | '.join(_both(seconds))} |")
     print(f"server after {options.views * len(PAGES)} views: {memory}")
 
 
@@ -123,11 +129,12 @@ def _visit(
     case: dict[str, str],
     views: int,
     early: tuple[float, float] | None,
-) -> list[str]:
-    """One row of the table."""
+) -> tuple[list[str], dict[str, list[float]]]:
+    """One row of the first table, and the seconds of each thing done on the page."""
     path, marker = PAGES[name]
     url = f"{address}/{path.format_map(case)}"
-    shown, whole, answered = [], [], []
+    paint, shown, whole = [], [], []
+    answered: dict[str, list[float]] = {what: [] for what in DONE.get(name, {})}
     context = browser.new_context(viewport={"width": 1440, "height": 1000}, timezone_id="UTC")
     for _ in range(views + 1):
         page = context.new_page()
@@ -138,30 +145,30 @@ def _visit(
         shown.append(time.perf_counter() - began)
         page.wait_for_function(_STILL)
         whole.append(time.perf_counter() - began)
-        if name in CLICKS:
-            page.evaluate(_WATCH)
+        paint.append(page.evaluate(_PAINT) / 1000)
+        page.evaluate(_WATCH)
+        for what, do in DONE.get(name, {}).items():
             before = page.evaluate("window.runs")
             began = time.perf_counter()
-            CLICKS[name](page)
+            do(page)
             page.wait_for_function(_ANSWERED, arg=before)
-            answered.append(time.perf_counter() - began)
+            answered[what].append(time.perf_counter() - began)
         page.close()
     context.close()
     tell(f"{name}: {statistics.median(whole[1:]):.2f} s")
     first = early or (shown[0], whole[0])
-    return [
+    figures = [
         name,
         f"{first[0]:.1f} s",
         f"{first[1]:.1f} s",
+        *_both(paint[1:]),
         *_both(shown[1:]),
         *_both(whole[1:]),
-        *_both(answered[1:]),
     ]
+    return figures, {what: seconds[1:] for what, seconds in answered.items()}
 
 
 def _both(seconds: list[float]) -> list[str]:
-    if not seconds:
-        return ["–", "–"]
     ranked = sorted(seconds)
     return [f"{statistics.median(ranked):.2f} s", f"{ranked[max(0, round(len(ranked) * 0.95) - 1)]:.2f} s"]
 
@@ -185,15 +192,44 @@ def _second_row(page: Page) -> None:
     page.mouse.click(box["x"] + 200, box["y"] + 35 * 2.5)
 
 
-# What is done most on a page.
-CLICKS: dict[str, Callable[[Page], None]] = {
-    "queue": _second_row,
-    "finding": lambda page: page.get_by_text("Raw records").click(),
-    "rules": _second_row,
-    "chain": _choose_other("Run"),
-    "agents": _choose_other("Agent"),
-    "decisions": _second_row,
-    "sql": lambda page: page.get_by_role("button", name="Run").click(),
+def _press(name: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_role("button", name=name).first.click()
+
+
+def _pill(text: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_test_id("stButtonGroup").get_by_text(text, exact=True).first.click()
+
+
+def _open(text: str) -> Callable[[Page], None]:
+    return lambda page: page.get_by_text(text, exact=True).first.click()
+
+
+# What is done on a page, in this order, on each view.
+DONE: dict[str, dict[str, Callable[[Page], None]]] = {
+    "queue": {
+        "another finding": _second_row,
+        "one level only": _pill("high"),
+        "grouped by agent": _pill("agent"),
+        "another order": _choose_other("Order"),
+        "the form to assign": _press("Assign …"),
+    },
+    "finding": {
+        "raw records": _open("Raw records"),
+        "what a suppression would hide": _open("Suppress …"),
+        "the form to close": _press("Close …"),
+    },
+    "rules": {"another rule": _second_row},
+    "chain": {"another run": _choose_other("Run")},
+    "agents": {"another agent": _choose_other("Agent")},
+    "decisions": {
+        "another decision": _second_row,
+        "denied only": _pill("deny"),
+        "of one agent": _choose_other("Agent"),
+    },
+    "sql": {
+        "a question over all actions": _press("Run"),
+        "another table's words": _choose_other("Data dictionary"),
+    },
 }
 
 

@@ -36,9 +36,15 @@ class Column:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _session(url: str, versions: data.Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
-    """A session for questions alone: it is locked for good at the first, and no page waits for a long one."""
+def _other_session(url: str, versions: data.Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
+    """A session over a state that is not shown."""
     return start_session(data.settings(), as_of=dict(versions))
+
+
+def _session(url: str, versions: data.Versions) -> Session:
+    """The pages' own session where it is of that state, so that nothing is matched twice. A question locks it for good,
+    and so the pages too can read no file but the lake's."""
+    return data.session_of(versions) if versions == data.shown().versions else _other_session(url, versions)
 
 
 @st.cache_data(max_entries=50, show_spinner=False)
@@ -51,12 +57,7 @@ def versions_at(moment: datetime) -> data.Versions:
 @st.cache_resource(max_entries=4, show_spinner=False)
 def _scoped_session(url: str, versions: data.Versions, whose: tuple[str, ...]) -> ScopedSession:
     """The same for one who may see some tenants only: it holds copies of their rows, and can open no file."""
-    return ScopedSession(_whole(url, versions), whose, data.settings())
-
-
-@st.cache_resource(max_entries=2, show_spinner=False)
-def _whole(url: str, versions: data.Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
-    return start_session(data.settings(), as_of=dict(versions))
+    return ScopedSession(_session(url, versions), whose, data.settings())
 
 
 def run(query: str, versions: data.Versions, most: int = MOST_ROWS) -> pa.Table:

@@ -170,6 +170,11 @@ def _session(url: str, versions: Versions) -> Session:  # noqa: ARG001 - part of
     return start_session(settings(), as_of=dict(versions))
 
 
+def session_of(versions: Versions) -> Session:
+    """The session in which the pages match actions with decisions, over those versions."""
+    return _session(settings().lake.url, versions)
+
+
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _written_session(url: str, versions: Versions) -> Session:  # noqa: ARG001 - part of what it is kept by
     return start_session(settings(), as_of=dict(versions))
