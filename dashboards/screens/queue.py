@@ -24,9 +24,8 @@ from dashboards.triage_form import WORDS, actions, work_on
 from dashboards.words import LEVEL_MARKS, clock, inert, one_line
 
 MOST_SHOWN, MOST_EXPORTED, MOST_GROUPS = 1000, 100_000, 200
-COLUMNS = (
-    "finding", "title", "work", "agent", "last_seen_time", "assignee", "rule_id", "tenant_id",
-)  # fmt: skip
+# The agent stands in the title too, so it comes last.
+COLUMNS = ("finding", "title", "work", "last_seen_time", "assignee", "rule_id", "tenant_id", "agent")  # fmt: skip
 
 
 def main() -> None:
@@ -124,7 +123,7 @@ def _queue(found: pa.Table, wanted: Wanted, choices: dict[str, Any]) -> str | No
         column_order=COLUMNS,
         column_config={
             "finding": st.column_config.TextColumn("level", width=76),
-            "title": st.column_config.TextColumn("finding", width=190),
+            "title": st.column_config.TextColumn("finding", width=345),
             "agent": st.column_config.TextColumn("agent", width=74),
             "last_seen_time": st.column_config.DatetimeColumn(
                 "last seen (UTC)", format="MM-DD HH:mm", timezone="UTC", width=92
