@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from dashboards.roles import read_access
 from schemas.dashboard_settings import COOKIE_SECRET_LENGTH
 from schemas.errors import SettingsError
+from schemas.secret import secret_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic import SecretStr
 
     from schemas.dashboard_settings import LoginSettings
 
@@ -27,16 +26,18 @@ def write_secrets(login: LoginSettings, folder: Path) -> Path:
     The access file is read too, so that a slip in it is told at the start and not to the first visitor.
     """
     read_access(login.access_file)
-    client = secret(login.client_secret, login.client_secret_file, "client_secret")
+    client = secret_of(
+        login.client_secret, login.client_secret_file, f"{_KEY}.client_secret", only_ascii=True
+    )
     if client is None:
         raise SettingsError(
             f"{_KEY}.client_secret is lacking: set {_KEY}.client_secret_file, or "
             "COUNTERFOIL_DASHBOARD__LOGIN__CLIENT_SECRET in the environment"
         )
     # Without one of their own, logins end with this process.
-    cookie = secret(login.cookie_secret, login.cookie_secret_file, "cookie_secret") or secrets.token_urlsafe(
-        48
-    )
+    cookie = secret_of(
+        login.cookie_secret, login.cookie_secret_file, f"{_KEY}.cookie_secret", only_ascii=True
+    ) or secrets.token_urlsafe(48)
     if len(cookie) < COOKIE_SECRET_LENGTH:
         raise SettingsError(
             f"{_KEY}.cookie_secret has {len(cookie)} characters: give {COOKIE_SECRET_LENGTH} or more, by chance"
@@ -54,25 +55,6 @@ def write_secrets(login: LoginSettings, folder: Path) -> Path:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
         out.writelines(f"{line}\n" for line in lines)
     return path
-
-
-def secret(value: SecretStr | None, file: Path | None, key: str) -> str | None:
-    """A secret, given or from its file; None where there is neither. It is never part of a message."""
-    if value is not None:
-        found = value.get_secret_value()
-    elif file is None:
-        return None
-    else:
-        try:
-            found = file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{_KEY}.{key}_file: {file} cannot be read as text") from error
-    if not found or not found.isascii() or not found.isprintable():
-        raise SettingsError(
-            f"{_KEY}.{key} is empty, or holds a line break or another character that no secret has: check it, or the "
-            "file that it is read from"
-        )
-    return found
 
 
 def _quoted(text: str) -> str:

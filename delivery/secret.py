@@ -1,4 +1,4 @@
-"""Secrets and certificates that the settings name. No secret is ever part of a message."""
+"""What sinks need to be trusted: secrets that may not lack, and certificates."""
 
 from __future__ import annotations
 
@@ -9,28 +9,6 @@ from schemas.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic import SecretStr
-
-
-def secret_of(value: SecretStr | None, file: Path | None, key: str) -> str | None:
-    """The secret, given or from its file; None where there is neither. SettingsError names `key`."""
-    if value is not None:
-        found = value.get_secret_value()
-    elif file is None:
-        return None
-    else:
-        try:
-            found = file.read_text(encoding="utf-8").strip()
-        except UnicodeDecodeError as error:
-            raise SettingsError(f"{key}_file: {file} is not text in UTF-8") from error
-        except OSError as error:
-            raise SettingsError(f"{key}_file: {file} cannot be read: {error.strerror}") from error
-    if not found or not found.isprintable():
-        raise SettingsError(
-            f"{key} is empty or holds a line break: check it, or the file that it is read from"
-        )
-    return found
 
 
 def needed(found: str | None, key: str) -> str:

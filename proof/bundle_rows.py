@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lake.duck import quote_name, view_sql
 from proof.chain import RECORD_TABLES, Place, clock
-from proof.inclusion import FINDINGS, Proof, Prover, Row
+from proof.inclusion import EVIDENCE, FINDINGS, Proof, Prover, Row
 from proof.leaf import stored
 from proof.reader import Unreadable
 from proof.rows import key_sql
@@ -36,12 +36,6 @@ if TYPE_CHECKING:
 TRIAGE, RUNS = "triage", "runs"
 _SOURCE = "source_topic || '-' || source_partition"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# By which key a finding names its evidence, and in which of its columns.
-_NAMED = {
-    "orchestration_events": ("event_id", "anchor_event_ids"),
-    "identity_events": ("event_id", "anchor_event_ids"),
-    "authorization_decisions": ("decision_id", "decision_ids"),
-}
 
 
 @dataclass(frozen=True)
@@ -139,7 +133,7 @@ def _rows(prover: Prover, findings: list[str]) -> tuple[list[Row], list[str]]:
         lost |= {
             each[0] for each in prover.ask(f"SELECT DISTINCT unnest({column}) {findings_of}", [findings])
         }
-    for table, (_, column) in _NAMED.items():
+    for table, (_, column) in EVIDENCE.items():
         named = f"SELECT DISTINCT tenant_id, unnest({column}) AS name {findings_of}"
         told = prover.ask(_records(prover, table, named), [findings])
         rows += [_placed(table, *each) for each in told]
@@ -152,8 +146,8 @@ def _rows(prover: Prover, findings: list[str]) -> tuple[list[Row], list[str]]:
 def _records(prover: Prover, table: str, named: str) -> str:
     """A query for the rows of a table that a query names, within the tenant of who names them."""
     return (
-        f"SELECT DISTINCT r.source_topic || '-' || r.source_partition, r.{_NAMED[table][0]}, r.source_offset, "
-        f"r.source_index FROM {prover.source(table)} AS r JOIN ({named}) AS n ON r.{_NAMED[table][0]} = n.name "
+        f"SELECT DISTINCT r.source_topic || '-' || r.source_partition, r.{EVIDENCE[table][0]}, r.source_offset, "
+        f"r.source_index FROM {prover.source(table)} AS r JOIN ({named}) AS n ON r.{EVIDENCE[table][0]} = n.name "
         "AND (r.tenant_id IS NULL OR n.tenant_id IS NULL OR r.tenant_id = n.tenant_id) ORDER BY 1, 3, 4, 2"
     )
 
@@ -169,7 +163,7 @@ def _carriers(prover: Prover, rows: Iterable[Row], tenants: list[str]) -> list[R
     """
     places = [f"{row.source} {row.place.offset}" for row in rows if row.place is not None and row.place.event]
     found = []
-    for table, (key, _) in _NAMED.items() if places else ():
+    for table, (key, _) in EVIDENCE.items() if places else ():
         query = (
             f"SELECT {_SOURCE}, {key}, source_offset, source_index FROM {prover.source(table)} "
             f"WHERE raw IS NOT NULL AND list_contains(?, concat_ws(' ', {_SOURCE}, source_offset)) "

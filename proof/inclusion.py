@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from schemas.settings import LakeSettings
 
 FINDINGS = "findings"
-# By which key a finding names its evidence.
-_EVIDENCE = {
+# By which key a finding names its evidence, and in which of its columns.
+EVIDENCE = {
     "orchestration_events": ("event_id", "anchor_event_ids"),
     "identity_events": ("event_id", "anchor_event_ids"),
     "authorization_decisions": ("decision_id", "decision_ids"),
@@ -261,7 +261,7 @@ def rows_of(prover: Prover, finding: str) -> tuple[list[Row], list[str]]:
         raise LakeError(f"there is no finding {finding!r} in the lake: give the whole id")
     rows = [Row(FINDINGS, state[0]) for state in states]
     lost = {name for state in states for names in state[1:3] for name in names or ()}
-    for table, (key, of) in _EVIDENCE.items():
+    for table, (key, of) in EVIDENCE.items():
         if table not in prover.pinned.tables:
             continue
         named = sorted(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from delivery.answer import Failed, Refused, reason
 from delivery.deadline import within
-from delivery.secret import needed, secret_of, tls
+from delivery.secret import needed, tls
 from delivery.sinks.sink import Sink
 from delivery.words import by_rule_and_agent, count, highest, line
+from schemas.secret import secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

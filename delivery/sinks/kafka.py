@@ -10,9 +10,10 @@ from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
 from delivery.answer import Failed, Refused
-from delivery.secret import needed, secret_of, tls
+from delivery.secret import needed, tls
 from delivery.sinks.sink import Sink, to_line
 from schemas.errors import SettingsError
+from schemas.secret import secret_of
 
 if TYPE_CHECKING:
     from delivery.message import Message

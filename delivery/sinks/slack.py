@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from delivery.https import Poster
-from delivery.secret import needed, secret_of, tls
+from delivery.secret import needed, tls
 from delivery.sinks.sink import Sink, by_rule_and_agent, to_line
 from delivery.words import by_rule_and_agent as grouped
 from delivery.words import count, highest, line
 from schemas.errors import SettingsError
+from schemas.secret import secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping, Sequence

@@ -7,8 +7,9 @@ import hmac
 from typing import TYPE_CHECKING
 
 from delivery.https import Poster
-from delivery.secret import secret_of, tls
+from delivery.secret import tls
 from delivery.sinks.sink import Sink, to_line
+from schemas.secret import secret_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

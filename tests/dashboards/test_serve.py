@@ -143,7 +143,7 @@ def test_secrets_stand_in_a_file_of_ones_own_and_nowhere_else(
     ("login", "said"),
     [
         ({}, r"client_secret is lacking: set dashboard\.login\.client_secret_file"),
-        ({"client_secret": "a\nb"}, "client_secret is empty, or holds a line break"),
+        ({"client_secret": "a\nb"}, "client_secret is empty or holds a line break"),
         ({"client_secret_file": "no-such"}, "client_secret_file: no-such cannot be read"),
         ({"client_secret": "x", "cookie_secret": "short"}, "cookie_secret has 5 characters: give 32 or more"),
         ({"client_secret": "x", "access_file": "no-such.toml"}, r"access_file: no-such\.toml cannot be read"),

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from delivery.secret import secret_of, tls
+from delivery.secret import tls
 from delivery.sinks.kinds import open_sink
 from schemas.errors import SettingsError
+from schemas.secret import secret_of
 from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
