@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from analytics.sql_head import read_head
 from schemas.duration import Duration
 from schemas.errors import QueryError, RuleError
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FOLDER = Path(__file__).parent / "audit"
-_HEADER = re.compile(r"--\s(audit|question|reads|parameter [^:]+|answer|blind):\s(.*)|--\s{2,}(\S.*)")
+_KEYS = "audit|question|reads|parameter [^:]+|answer|blind"
 _PARAMETER = re.compile(r"parameter (\w+) (text|time|number|duration)(?: = (.+))?")
 _DURATION: TypeAdapter[Any] = TypeAdapter(Duration)
 
@@ -107,17 +108,7 @@ def _value(parameter: Parameter, text: str) -> Any:
 
 def _read(path: Path) -> Question:
     text = path.read_text(encoding="utf-8")
-    head: dict[str, str] = {}
-    last = ""
-    for line in text.splitlines():
-        match = _HEADER.fullmatch(line)
-        if not match:
-            break
-        if match[1]:
-            last = match[1]
-            head[last] = match[2].strip()
-        else:
-            head[last] += f" {match[3].strip()}"
+    head = read_head(text, _KEYS)
     for number, key in enumerate(("audit", "question", "reads", "answer", "blind"), start=1):
         if not head.get(key):
             raise RuleError(f"{path.name}:{number}: the head needs a line '-- {key}: …'")

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analytics.sql_head import read_head
 from schemas.errors import RuleError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 _SQL = Path(__file__).parent / "sql"
 _MADE = re.compile(r"^CREATE OR REPLACE (TABLE|VIEW) (\w+)", re.MULTILINE)
-_HEADER = re.compile(r"--\s(view|step|needs|about|column \w+):\s(.*)|--\s{2,}(\S.*)")
+_KEYS = r"view|step|needs|about|column \w+"
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,7 @@ def views() -> dict[str, View]:
 
 def _read(path: Path) -> View:
     text = path.read_text(encoding="utf-8")
-    head: dict[str, str] = {}
-    last = ""
-    for line in text.splitlines():
-        match = _HEADER.fullmatch(line)
-        if not match:
-            break
-        if match[1]:
-            last = match[1]
-            head[last] = match[2].strip()
-        else:
-            head[last] += f" {match[3].strip()}"
+    head = read_head(text, _KEYS)
     kind = "step" if "step" in head else "view"
     for number, key in enumerate((kind, "needs", "about"), start=1):
         if not head.get(key):
