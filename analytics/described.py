@@ -69,6 +69,7 @@ _DERIVED = {
     "to_event_id": "The later action.",
     "to_time": "End of the stretch.",
     "too_new": "Agents left out, since no permission was held through the whole window.",
+    "trace_no": "Number of the trace within this snapshot, by which views join; -1 for one without events.",
     "trace_tenant": "Tenant, where the trace id is shared by several; else empty.",
     "triage_status": "State of the work on it: new, in_progress or closed.",
     "triage_version": "How many entries the work on it has.",

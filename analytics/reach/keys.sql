@@ -34,6 +34,12 @@ SELECT
 FROM whole_authorization_decisions
 WHERE event_date <= getvariable('oldest_date') AND decision_time < getvariable('oldest_time');
 
+-- Those of them without a run that may still hold for an action of today: read once, and then looked into for each reach.
+CREATE OR REPLACE TABLE lasting_decisions AS
+SELECT decision_id, expires_time, agent, action
+FROM older_decisions
+WHERE trace_id IS NULL AND expires_time >= getvariable('lasting_from');
+
 CREATE OR REPLACE TABLE identity_keys AS
 SELECT
     key_of(event_id) AS event_id, event_time, key_of(trace_id) AS trace_id, key_of(decision_id) AS decision_id,

@@ -23,6 +23,7 @@ from schemas.catalogue import TABLES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from analytics.engine import Engine
     from analytics.session import Session
     from lake.store import Lake
 
@@ -41,10 +42,10 @@ def reach_sql(name: str) -> str:
     return (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
-def complete_until(session: Session) -> dict[str, datetime]:
+def complete_until(engine: Engine) -> dict[str, datetime]:
     """Up to when each stream is complete, by its name; a stream that cannot tell is left out."""
-    session.need("watermark")
-    rows = session.fetch(
+    engine.need("watermark")
+    rows = engine.fetch(
         "SELECT w.stream, coalesce(p.complete_until, w.complete_until) AS until FROM watermark AS w, params AS p"
     ).to_pylist()
     return {row["stream"]: row["until"].astimezone(UTC) for row in rows if row["until"] is not None}
@@ -88,7 +89,7 @@ def narrow(
     for name, moment in zip(("ripe_from", "ripe_to"), ripe, strict=True):
         session.run(f"SET VARIABLE {name} = {quote(moment.isoformat())}::TIMESTAMPTZ")
     earliest = ripe[0] - (longest - wait) if ripe[0] > nothing else nothing
-    if not _read_keys(session, lake, before, earliest, lookback):
+    if not _read_keys(session, lake, before, earliest, lookback, skew):
         return None
     session.run(reach_sql("seeds"))
     if reach == "hour":
@@ -122,7 +123,12 @@ def narrow(
 
 
 def _read_keys(
-    session: Session, lake: Lake, before: Mapping[str, int], ripe_from: datetime, lookback: timedelta
+    session: Session,
+    lake: Lake,
+    before: Mapping[str, int],
+    ripe_from: datetime,
+    lookback: timedelta,
+    skew: timedelta,
 ) -> bool:
     """Read the keys of the rows that a run may join, unless an earlier call has; false where it cannot be told."""
     told = json.dumps([dict(before), ripe_from.isoformat()], sort_keys=True)
@@ -136,6 +142,9 @@ def _read_keys(
     # Both: the date spares folders, the time rows.
     session.run(f"SET VARIABLE oldest_date = {quote(oldest.date().isoformat())}::DATE")
     session.run(f"SET VARIABLE oldest_time = {quote(oldest.isoformat())}::TIMESTAMPTZ")
+    # No earlier than `loose` looks for any row of these.
+    lasting = oldest - timedelta(minutes=_minutes(skew))
+    session.run(f"SET VARIABLE lasting_from = {quote(lasting.isoformat())}::TIMESTAMPTZ")
     session.run(reach_sql("keys"))
     session.run(f"INSERT INTO keys_read SELECT {quote(told)}")
     return True
@@ -242,8 +251,7 @@ def _rounds(session: Session) -> int:
 
 def _widen(session: Session, clocks: timedelta) -> None:
     """Reach what may be matched with what was reached, and what in its turn may be matched with that."""
-    minutes = 1 + math.ceil(clocks / timedelta(minutes=1))
-    session.run(f"CREATE OR REPLACE TABLE around AS SELECT {minutes} AS steps")
+    session.run(f"CREATE OR REPLACE TABLE around AS SELECT {_minutes(clocks)} AS steps")
     for _ in range(2):
         done = _rounds(session)
         session.run(reach_sql("loose"))
@@ -253,9 +261,14 @@ def _widen(session: Session, clocks: timedelta) -> None:
         _follow(session, done)
 
 
+def _minutes(clocks: timedelta) -> int:
+    """The whole minutes within which a row may lie that clocks put this far away."""
+    return 1 + math.ceil(clocks / timedelta(minutes=1))
+
+
 def _any_without_run(session: Session) -> bool:
     found = session.fetch(
         "SELECT EXISTS (FROM decision_keys WHERE trace_id IS NULL AND agent IS NOT NULL) OR EXISTS (FROM event_keys "
-        "WHERE trace_id IS NULL AND is_action) AS any"
+        "WHERE trace_id IS NULL AND is_action) OR EXISTS (FROM lasting_decisions) AS any"
     )
     return bool(found["any"][0].as_py())

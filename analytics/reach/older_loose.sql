@@ -2,6 +2,6 @@
 -- when the oldest of what is looked at was.
 INSERT INTO older_hits
 SELECT d.decision_id
-FROM older_decisions AS d
+FROM lasting_decisions AS d
 JOIN any_resource AS k ON k.agent = d.agent AND k.action = d.action
-WHERE d.trace_id IS NULL AND d.expires_time >= getvariable('span_from');
+WHERE d.expires_time >= getvariable('span_from');

@@ -3,6 +3,13 @@
 -- about: One row per action that an agent took or tried: tool calls and data accesses. A call that only starts another
 --        agent, with no action or decision of its own, is a delegation: the actions are that agent's. A call that a client's
 --        span tells again counts once.
+-- Spans within a call, as numbers: mostly there are none, and then nothing more is looked for.
+CREATE OR REPLACE TABLE calls_in_calls AS
+SELECT hash(parent_key) AS span
+FROM events
+WHERE event_type = 'tool_call' AND parent_key IS NOT NULL
+    AND hash(parent_key) IN (SELECT hash(span_key) FROM events WHERE event_type = 'tool_call' AND span_key IS NOT NULL);
+
 CREATE OR REPLACE TABLE action_rows AS
 WITH delegating AS (
     SELECT DISTINCT trace_id, parent_key
@@ -15,8 +22,10 @@ told AS (
     SELECT DISTINCT trace_id, span_key, tool_name
     FROM events
     WHERE event_type = 'tool_call' AND tool_name IS NOT NULL AND span_key IS NOT NULL AND trace_id IS NOT NULL
+        AND hash(span_key) IN (SELECT span FROM calls_in_calls)
         AND (trace_id, span_key) IN (
-            SELECT (trace_id, parent_key) FROM events WHERE event_type = 'tool_call' AND parent_key IS NOT NULL
+            SELECT (trace_id, parent_key) FROM events
+            WHERE event_type = 'tool_call' AND hash(parent_key) IN (SELECT span FROM calls_in_calls)
         )
 )
 
@@ -26,9 +35,9 @@ SELECT
     CASE WHEN r.shared THEN coalesce(e.tenant_id, '') ELSE '' END AS trace_tenant,
     coalesce(e.environment, r.environment) AS environment,
     e.trace_id,
+    r.trace_no,
     e.span_id,
     e.native_span_id,
-    e.span_key,
     e.parent_key,
     e.conversation_id,
     e.task_id,
@@ -54,13 +63,15 @@ SELECT
     e.decision_id AS cited_decision_id,
     e.approval_id,
     coalesce(e.attestation IN ('absent', 'expired', 'untrusted'), false) OR coalesce(
-        nullif(regexp_extract(coalesce(e.agent_id, x.agent_id), '(^|[/:])agent[/:]([^/:]+)', 2), '')
-        <> coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id), false
+        nullif(coalesce(
+            regexp_extract(e.agent_id, '(^|[/:])agent[/:]([^/:]+)', 2),
+            regexp_extract(x.agent_id, '(^|[/:])agent[/:]([^/:]+)', 2)
+        ), '') <> coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id), false
     ) AS unproven,
     e.event_time,
     greatest(e.event_time, coalesce(e.end_time, e.event_time)) AS until_time
 FROM events AS e
-LEFT JOIN traces AS r ON r.trace_id = e.trace_id
+LEFT JOIN numbered_traces AS r ON r.trace_id = e.trace_id
 LEFT JOIN actors AS x ON x.event_id = e.event_id AND x.trace_id = e.trace_id
 LEFT JOIN delegating AS c ON c.trace_id = e.trace_id AND c.parent_key = e.span_key
 LEFT JOIN told AS o ON o.trace_id = e.trace_id AND o.span_key = e.parent_key AND o.tool_name = e.tool_name
@@ -71,5 +82,5 @@ WHERE e.event_type IN ('tool_call', 'data_access')
 -- A row's place in the table is its number: joins by it are the cheapest, and numbering by a window would cost as much
 -- as the reading.
 CREATE OR REPLACE VIEW actions AS
-SELECT rowid AS action_no, *
+SELECT rowid AS action_no, *, coalesce(native_span_id, span_id) AS span_key
 FROM action_rows;

@@ -9,7 +9,7 @@ SELECT
     min({'sha': raw_sha256, 'topic': source_topic, 'part': source_partition, 'off': source_offset, 'ix': source_index})
         AS kept
 FROM authorization_decisions
-WHERE decision_id IN (SELECT decision_id FROM authorization_decisions GROUP BY decision_id HAVING count(*) > 1)
+WHERE hash(decision_id) IN (SELECT hash(decision_id) FROM authorization_decisions GROUP BY ALL HAVING count(*) > 1)
 GROUP BY ALL
 HAVING count(*) > 1;
 
@@ -44,6 +44,8 @@ SELECT
     d.arguments_digest,
     d.task_id,
     d.trace_id,
+    -- No action is in a trace without events.
+    CASE WHEN d.trace_id IS NOT NULL THEN coalesce(r.trace_no, -1) END AS trace_no,
     d.span_id,
     d.request_id,
     d.tool_call_id,
@@ -56,14 +58,16 @@ SELECT
     d.policy_ids,
     d.policy_version,
     coalesce(d.attestation IN ('absent', 'expired', 'untrusted'), false) OR coalesce(
-        nullif(regexp_extract(coalesce(d.agent_id, d.principal_id), '(^|[/:])agent[/:]([^/:]+)', 2), '')
-        <> coalesce(d.agent_name, d.agent_id, d.principal_id), false
+        nullif(coalesce(
+            regexp_extract(d.agent_id, '(^|[/:])agent[/:]([^/:]+)', 2),
+            regexp_extract(d.principal_id, '(^|[/:])agent[/:]([^/:]+)', 2)
+        ), '') <> coalesce(d.agent_name, d.agent_id, d.principal_id), false
     ) AS unproven,
     least(d.revoked_time, v.revoked_time) AS revoked_time,
     p.changed_time AS policy_changed_time
 FROM authorization_decisions AS d
 LEFT JOIN repeated_decisions AS x ON x.decision_id = d.decision_id AND x.tenant = coalesce(d.tenant_id, '')
-LEFT JOIN traces AS r ON r.trace_id = d.trace_id
+LEFT JOIN numbered_traces AS r ON r.trace_id = d.trace_id
 LEFT JOIN revocations AS v ON v.decision_id = d.decision_id
 LEFT JOIN policy_epochs AS p
     ON p.tenant = coalesce(d.tenant_id, '') AND p.pdp = coalesce(d.pdp_id, '') AND p.policy_version = d.policy_version

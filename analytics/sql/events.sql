@@ -9,7 +9,7 @@ SELECT
     min({'sha': raw_sha256, 'topic': source_topic, 'part': source_partition, 'off': source_offset, 'ix': source_index})
         AS kept
 FROM orchestration_events
-WHERE event_id IN (SELECT event_id FROM orchestration_events GROUP BY event_id HAVING count(*) > 1)
+WHERE hash(event_id) IN (SELECT hash(event_id) FROM orchestration_events GROUP BY ALL HAVING count(*) > 1)
 GROUP BY ALL
 HAVING count(*) > 1;
 

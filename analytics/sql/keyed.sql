@@ -4,39 +4,48 @@
 --        on the same trace, agent, action and resource; else, where one side has no trace, on tenant, agent, action and
 --        resource. A running window and no range join, so that a hot key costs a sort and not a product.
 CREATE OR REPLACE TABLE open_actions AS
-SELECT a.*
+SELECT a.action_no, a.event_id, a.tenant, a.trace_tenant, a.trace_no, a.agent, a.action, a.resource_type, a.resource_id,
+    a.refused, a.event_time, a.until_time
 FROM actions AS a
 LEFT JOIN cited AS c ON c.action_no = a.action_no
 WHERE c.action_no IS NULL AND a.agent IS NOT NULL AND a.action IS NOT NULL AND a.resource_id IS NOT NULL;
 
--- Both sides of the match under one key. An action with a trace looks among its trace's decisions and among those
--- without a trace; an action without a trace among all of its tenant.
+-- An action with a trace looks among its trace's decisions and among those without a trace; an action without a trace
+-- among all of its tenant.
+CREATE OR REPLACE TABLE action_sides AS
+SELECT 4 AS rung, hash(trace_no, trace_tenant, agent, action, coalesce(resource_type, ''), resource_id) AS match_key,
+    until_time AS at_time, action_no, hash(event_id) AS tie
+FROM open_actions
+WHERE trace_no IS NOT NULL
+UNION ALL
+SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, trace_no IS NULL),
+    until_time, action_no, hash(event_id)
+FROM open_actions;
+
+-- Both sides of the match under one key; of the decisions only those whose key an action has.
 CREATE OR REPLACE TABLE match_sides AS
-SELECT 4 AS rung, hash(trace_id, trace_tenant, agent, action, coalesce(resource_type, ''), resource_id) AS match_key,
-    until_time AS at_time, 1 AS side, action_no, NULL AS decision_no, hash(event_id) AS tie
-FROM open_actions
-WHERE trace_id IS NOT NULL
+SELECT rung, match_key, at_time, 1 AS side, action_no, NULL AS decision_no, tie
+FROM action_sides
 UNION ALL
-SELECT 4, hash(trace_id, trace_tenant, agent, action, coalesce(resource_type, ''), resource_id),
-    decision_time, 0, NULL, decision_no, hash(decision_id)
-FROM decisions
-WHERE trace_id IS NOT NULL AND resource_id IS NOT NULL AND agent IS NOT NULL
-    AND EXISTS (SELECT 1 FROM open_actions AS o WHERE o.trace_id IS NOT NULL)
-UNION ALL
-SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, trace_id IS NULL),
-    until_time, 1, action_no, NULL, hash(event_id)
-FROM open_actions
-UNION ALL
-SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, false),
-    decision_time, 0, NULL, decision_no, hash(decision_id)
-FROM decisions
-WHERE trace_id IS NULL AND resource_id IS NOT NULL AND agent IS NOT NULL
-UNION ALL
-SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, true),
-    decision_time, 0, NULL, decision_no, hash(decision_id)
-FROM decisions
-WHERE resource_id IS NOT NULL AND agent IS NOT NULL
-    AND EXISTS (SELECT 1 FROM open_actions AS o WHERE o.trace_id IS NULL);
+SELECT d.rung, d.match_key, d.decision_time, 0, NULL, d.decision_no, hash(d.decision_id)
+FROM (
+    SELECT 4 AS rung, hash(trace_no, trace_tenant, agent, action, coalesce(resource_type, ''), resource_id) AS match_key,
+        decision_time, decision_no, decision_id
+    FROM decisions
+    WHERE trace_no IS NOT NULL AND resource_id IS NOT NULL AND agent IS NOT NULL
+    UNION ALL
+    SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, false),
+        decision_time, decision_no, decision_id
+    FROM decisions
+    WHERE trace_no IS NULL AND resource_id IS NOT NULL AND agent IS NOT NULL
+    UNION ALL
+    SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, true),
+        decision_time, decision_no, decision_id
+    FROM decisions
+    WHERE resource_id IS NOT NULL AND agent IS NOT NULL
+        AND EXISTS (SELECT 1 FROM open_actions AS o WHERE o.trace_no IS NULL)
+) AS d
+WHERE d.match_key IN (SELECT match_key FROM action_sides);
 
 CREATE OR REPLACE TABLE keyed AS
 WITH newest AS (
@@ -60,7 +69,7 @@ WHERE n.side = 1
     -- The key is a hash, so what it stands for is compared as well.
     AND a.agent = d.agent AND a.action = d.action AND a.resource_id = d.resource_id
     AND coalesce(a.resource_type, '') = coalesce(d.resource_type, '')
-    AND (n.rung = 5 OR a.trace_id = d.trace_id)
+    AND (n.rung = 5 OR a.trace_no = d.trace_no)
     -- Within a trace, a side that does not name its tenant goes with the other.
     AND (a.tenant = d.tenant OR (n.rung = 4 AND (a.tenant = '' OR d.tenant = '')))
 QUALIFY row_number() OVER (PARTITION BY n.action_no ORDER BY n.rung) = 1;

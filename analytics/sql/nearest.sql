@@ -6,7 +6,7 @@
 --        other_resource its agent's decision in the same run for the same action on another resource
 --        inherited     none of its own, while an agent upstream of it was permitted something
 CREATE OR REPLACE TABLE unmatched AS
-SELECT a.* EXCLUDE (action, resource_type),
+SELECT a.action_no, a.tenant, a.trace_id, a.trace_no, a.agent, a.resource_id, a.attributes, a.event_time, a.until_time,
     coalesce(a.action, l.action) AS action,
     CASE WHEN a.action IS NULL THEN coalesce(a.resource_type, l.resource_type) ELSE a.resource_type END AS resource_type
 FROM actions AS a
@@ -14,35 +14,61 @@ LEFT JOIN matches AS m ON m.action_no = a.action_no
 LEFT JOIN learned_tools AS l ON a.action IS NULL AND l.tool_name = a.tool_name
 WHERE m.action_no IS NULL;
 
+-- The decisions of the runs that these actions are in: of the run itself, or without a trace and behind an action of it.
+CREATE OR REPLACE TABLE runs_of_decisions AS
+WITH unmatched_runs AS (
+    SELECT DISTINCT trace_no, trace_id FROM unmatched WHERE trace_no IS NOT NULL
+),
+
+told AS (
+    SELECT d.decision_no, min(a.trace_id) AS trace_id
+    FROM matches AS m
+    JOIN decisions AS d ON d.decision_no = m.decision_no
+    JOIN actions AS a ON a.action_no = m.action_no
+    WHERE d.trace_no IS NULL
+    GROUP BY d.decision_no
+)
+
+SELECT d.decision_no, d.trace_no
+FROM decisions AS d
+JOIN unmatched_runs AS r ON r.trace_no = d.trace_no
+UNION
+SELECT t.decision_no, r.trace_no
+FROM told AS t
+JOIN unmatched_runs AS r ON r.trace_id = t.trace_id
+UNION
+SELECT g.decision_no, a.trace_no
+FROM guessed AS g
+JOIN actions AS a ON a.action_no = g.action_no
+WHERE a.trace_no IS NOT NULL;
+
 CREATE OR REPLACE TABLE nearest AS
-WITH runs_of_decisions AS (
-    SELECT decision_no, trace_id FROM decision_runs WHERE trace_id IS NOT NULL
-    UNION
-    SELECT g.decision_no, a.trace_id
-    FROM guessed AS g
-    JOIN actions AS a ON a.action_no = g.action_no
-    WHERE a.trace_id IS NOT NULL
+WITH used_patterns AS (
+    SELECT DISTINCT m.decision_no
+    FROM matches AS m
+    JOIN decisions AS d ON d.decision_no = m.decision_no
+    WHERE d.resource_prefix IS NOT NULL
 ),
 
 own AS (
-    SELECT u.action_no, d.decision_no, 'loose' AS kind, 4 AS rung, d.decision_time, r.uses
+    SELECT u.action_no, d.decision_no, 'loose' AS kind, 4 AS rung, d.decision_time, m.decision_no IS NULL AS free
     FROM unmatched AS u
     JOIN decisions AS d
-        ON d.trace_id = u.trace_id AND d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
-    JOIN decision_runs AS r ON r.decision_no = d.decision_no
+        ON d.trace_no = u.trace_no AND d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
+    LEFT JOIN used_patterns AS m ON m.decision_no = d.decision_no
     CROSS JOIN params AS s
     WHERE d.resource_prefix IS NOT NULL AND u.action = d.action
         AND coalesce(u.resource_type = d.resource_type, true) AND d.decision_time <= greatest(u.until_time, u.event_time + s.skew)
         AND coalesce(starts_with(u.resource_id, d.resource_prefix), d.resource_prefix = '')
     UNION ALL
-    SELECT action_no, decision_no, 'loose', rung, NULL, 0
+    SELECT action_no, decision_no, 'loose', rung, NULL, true
     FROM guessed
     UNION ALL
-    SELECT u.action_no, d.decision_no, 'loose', 5, d.decision_time, 0
+    SELECT u.action_no, d.decision_no, 'loose', 5, d.decision_time, true
     FROM unmatched AS u
     JOIN decisions AS d ON d.tenant = u.tenant AND d.agent = u.agent AND d.action = u.action
     CROSS JOIN params AS s
-    WHERE d.resource_prefix IS NOT NULL AND (d.trace_id IS NULL OR u.trace_id IS NULL)
+    WHERE d.resource_prefix IS NOT NULL AND (d.trace_no IS NULL OR u.trace_no IS NULL)
         AND coalesce(u.resource_type = d.resource_type, true)
         AND coalesce(starts_with(u.resource_id, d.resource_prefix), d.resource_prefix = '')
         AND d.decision_time <= greatest(u.until_time, u.event_time + s.skew)
@@ -50,32 +76,32 @@ own AS (
 ),
 
 other_agent AS (
-    SELECT u.action_no, d.decision_no, 'other_agent' AS kind, 4 AS rung, d.decision_time, 0 AS uses
+    SELECT u.action_no, d.decision_no, 'other_agent' AS kind, 4 AS rung, d.decision_time, true AS free
     FROM unmatched AS u
     JOIN decisions AS d
         ON d.action = u.action AND d.resource_id = u.resource_id
         AND coalesce(d.resource_type, '') = coalesce(u.resource_type, '')
-    JOIN decision_runs AS r ON r.decision_no = d.decision_no
-    WHERE r.uses = 0
+    LEFT JOIN matches AS m ON m.decision_no = d.decision_no
+    WHERE m.decision_no IS NULL
         AND (
-            (d.trace_id = u.trace_id AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = ''))
-            OR (d.trace_id IS NULL AND d.tenant = u.tenant)
+            (d.trace_no = u.trace_no AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = ''))
+            OR (d.trace_no IS NULL AND d.tenant = u.tenant)
         )
         AND d.agent IS DISTINCT FROM u.agent
         AND d.decision_time BETWEEN u.event_time AND u.until_time
     UNION ALL
-    SELECT u.action_no, d.decision_no, 'other_agent', 4, d.decision_time, 0
+    SELECT u.action_no, d.decision_no, 'other_agent', 4, d.decision_time, true
     FROM unmatched AS u
-    JOIN decisions AS d ON d.trace_id = u.trace_id AND d.action = u.action
-    JOIN decision_runs AS r ON r.decision_no = d.decision_no
-    WHERE u.resource_id IS NULL AND contains(u.attributes, d.resource_id) AND r.uses = 0
+    JOIN decisions AS d ON d.trace_no = u.trace_no AND d.action = u.action
+    LEFT JOIN matches AS m ON m.decision_no = d.decision_no
+    WHERE u.resource_id IS NULL AND contains(u.attributes, d.resource_id) AND m.decision_no IS NULL
         AND d.agent IS DISTINCT FROM u.agent AND d.decision_time BETWEEN u.event_time AND u.until_time
 ),
 
 other_resource AS (
-    SELECT u.action_no, d.decision_no, 'other_resource' AS kind, 4 AS rung, d.decision_time, 0 AS uses
+    SELECT u.action_no, d.decision_no, 'other_resource' AS kind, 4 AS rung, d.decision_time, true AS free
     FROM unmatched AS u
-    JOIN runs_of_decisions AS r ON r.trace_id = u.trace_id
+    JOIN runs_of_decisions AS r ON r.trace_no = u.trace_no
     JOIN decisions AS d ON d.decision_no = r.decision_no
     WHERE d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
         AND d.action = u.action AND coalesce(d.resource_type = u.resource_type, true)
@@ -85,7 +111,7 @@ other_resource AS (
 -- One permitted decision per run and agent is enough to say that there was one; the one that is nearest is named.
 upstream AS (
     SELECT
-        u.action_no, d.decision_no, 'inherited' AS kind, 0 AS rung, d.decision_time, 0 AS uses,
+        u.action_no, d.decision_no, 'inherited' AS kind, 0 AS rung, d.decision_time, true AS free,
         row_number() OVER (
             PARTITION BY u.action_no
             ORDER BY coalesce(d.action = u.action AND d.resource_id = u.resource_id, false) DESC, x.hops,
@@ -93,7 +119,7 @@ upstream AS (
         ) AS place
     FROM unmatched AS u
     JOIN ancestors AS x ON x.trace_id = u.trace_id AND x.agent = u.agent AND x.first_time <= u.until_time
-    JOIN runs_of_decisions AS r ON r.trace_id = u.trace_id
+    JOIN runs_of_decisions AS r ON r.trace_no = u.trace_no
     JOIN decisions AS d ON d.decision_no = r.decision_no AND d.agent = x.ancestor
     WHERE d.decision = 'allow' AND d.decision_time <= u.until_time
         AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
@@ -106,12 +132,12 @@ candidates AS (
     UNION ALL
     SELECT *, 3 FROM other_resource
     UNION ALL
-    SELECT action_no, decision_no, kind, rung, decision_time, uses, 4 FROM upstream WHERE place = 1
+    SELECT action_no, decision_no, kind, rung, decision_time, free, 4 FROM upstream WHERE place = 1
 )
 
 SELECT c.action_no, c.decision_no, c.kind, c.rung
 FROM candidates AS c
 JOIN decisions AS d ON d.decision_no = c.decision_no
 QUALIFY row_number() OVER (
-    PARTITION BY c.action_no ORDER BY c.preference, c.rung, (c.uses = 0) DESC, c.decision_time DESC, d.decision_id
+    PARTITION BY c.action_no ORDER BY c.preference, c.rung, c.free DESC, c.decision_time DESC, d.decision_id
 ) = 1;

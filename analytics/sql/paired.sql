@@ -4,13 +4,15 @@
 --        time under the same key each get their own decision, in order; a decision that a clock ahead of the agent's put
 --        just after the action is found; and a decision without a trace belongs to one run, that of the action nearest to it.
 CREATE OR REPLACE TABLE unused_decisions AS
-SELECT m.rung, m.match_key, m.decision_no, m.at_time AS decision_time, m.tie
+SELECT m.rung, m.match_key, m.decision_no, m.at_time AS decision_time, m.tie,
+    d.tenant, d.trace_no, d.agent, d.action, coalesce(d.resource_type, '') AS resource_type, d.resource_id
 FROM match_sides AS m
+JOIN decisions AS d ON d.decision_no = m.decision_no
 LEFT JOIN cited AS c ON c.decision_no = m.decision_no
 LEFT JOIN keyed AS k ON k.decision_no = m.decision_no
 WHERE m.side = 0 AND c.decision_no IS NULL AND k.decision_no IS NULL;
 
-CREATE OR REPLACE TABLE paired AS
+CREATE OR REPLACE TABLE dealt_decisions AS
 WITH shared AS (
     SELECT decision_no FROM keyed GROUP BY decision_no HAVING count(*) > 1
 ),
@@ -19,7 +21,8 @@ WITH shared AS (
 crowd AS (
     SELECT
         k.action_no, k.rung, k.match_key, k.decision_no, a.event_time, a.until_time, d.decision_time,
-        hash(d.decision_id) AS tie,
+        hash(d.decision_id) AS tie, d.tenant, d.trace_no, d.agent, d.action, coalesce(d.resource_type, '') AS resource_type,
+        d.resource_id,
         row_number() OVER (PARTITION BY k.decision_no ORDER BY a.event_time, a.event_id) AS place,
         count(*) OVER (PARTITION BY k.decision_no) AS places
     FROM keyed AS k
@@ -29,7 +32,8 @@ crowd AS (
 ),
 
 crowds AS (
-    SELECT rung, match_key, decision_no, decision_time, tie, places, min(event_time) AS first_time
+    SELECT rung, match_key, decision_no, decision_time, tie, tenant, trace_no, agent, action, resource_type, resource_id,
+        places, min(event_time) AS first_time
     FROM crowd
     GROUP BY ALL
 ),
@@ -40,6 +44,10 @@ shares AS (
     JOIN unused_decisions AS u ON u.rung = c.rung AND u.match_key = c.match_key
     CROSS JOIN params AS s
     WHERE u.decision_time <= c.decision_time AND u.decision_time >= c.first_time - s.skew
+        -- Here and below, what the key stands for is compared as well.
+        AND u.agent = c.agent AND u.action = c.action AND u.resource_type = c.resource_type
+        AND u.resource_id = c.resource_id
+        AND (c.rung = 5 OR u.trace_no = c.trace_no) AND (c.rung = 4 OR u.tenant = c.tenant)
     QUALIFY row_number() OVER (PARTITION BY u.decision_no ORDER BY c.decision_time, c.tie) = 1
     UNION ALL
     SELECT decision_no, places, decision_no, decision_time, tie
@@ -72,6 +80,9 @@ tardy AS (
     CROSS JOIN params AS s
     WHERE m.side = 1 AND NOT a.refused AND (d.decision IS NULL OR d.decision <> 'allow')
         AND u.decision_time > a.until_time AND u.decision_time <= a.event_time + s.skew
+        AND u.agent = a.agent AND u.action = a.action AND u.resource_id = a.resource_id
+        AND u.resource_type = coalesce(a.resource_type, '')
+        AND (m.rung = 5 OR u.trace_no = a.trace_no) AND (m.rung = 4 OR u.tenant = a.tenant)
     QUALIFY row_number() OVER (PARTITION BY m.action_no ORDER BY m.rung, u.decision_time, u.tie) = 1
         AND row_number() OVER (PARTITION BY u.decision_no ORDER BY a.event_time DESC, a.event_id) = 1
 ),
@@ -84,23 +95,35 @@ newest AS (
     FROM keyed AS k
     FULL JOIN tardy AS t ON t.action_no = k.action_no
     LEFT JOIN dealt AS p ON p.action_no = k.action_no
-),
+)
 
+SELECT
+    x.action_no,
+    x.decision_no,
+    x.rung,
+    coalesce(a.task_id = d.task_id, true) AS same_task,
+    coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments,
+    a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '' AS same_tenant
+FROM newest AS x
+JOIN actions AS a ON a.action_no = x.action_no
+JOIN decisions AS d ON d.decision_no = x.decision_no;
+
+CREATE OR REPLACE TABLE paired AS
 -- A decision that is bound to other arguments or another task does not match; where the newest one is such, the newest
 -- of the trace that is not stands behind the action.
-misfits AS (
-    SELECT a.*
-    FROM newest AS x
+WITH misfits AS (
+    SELECT a.action_no, a.trace_no, a.trace_tenant, a.tenant, a.agent, a.action, a.resource_type, a.resource_id,
+        a.arguments_digest, a.task_id, a.until_time
+    FROM dealt_decisions AS x
     JOIN actions AS a ON a.action_no = x.action_no
-    JOIN decisions AS d ON d.decision_no = x.decision_no
-    WHERE a.arguments_digest <> d.arguments_digest OR a.task_id <> d.task_id
+    WHERE NOT (x.same_task AND x.same_arguments)
 ),
 
 fitting AS (
     SELECT m.action_no, d.decision_no, d.decision_time, d.decision_id
     FROM misfits AS m
     JOIN decisions AS d
-        ON d.trace_id = m.trace_id AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
+        ON d.trace_no = m.trace_no AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
         AND d.resource_id = m.resource_id AND d.arguments_digest = m.arguments_digest
     WHERE coalesce(d.resource_type, '') = coalesce(m.resource_type, '') AND d.decision_time <= m.until_time
         AND (d.tenant = m.tenant OR d.tenant = '' OR m.tenant = '')
@@ -109,7 +132,7 @@ fitting AS (
     SELECT m.action_no, d.decision_no, d.decision_time, d.decision_id
     FROM misfits AS m
     JOIN decisions AS d
-        ON d.trace_id = m.trace_id AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
+        ON d.trace_no = m.trace_no AND d.trace_tenant = m.trace_tenant AND d.agent = m.agent AND d.action = m.action
         AND d.resource_id = m.resource_id AND d.task_id = m.task_id
     WHERE coalesce(d.resource_type, '') = coalesce(m.resource_type, '') AND d.decision_time <= m.until_time
         AND (d.tenant = m.tenant OR d.tenant = '' OR m.tenant = '')
@@ -126,38 +149,51 @@ settled AS (
     SELECT
         x.action_no,
         coalesce(f.decision_no, x.decision_no) AS decision_no,
-        CASE WHEN f.decision_no IS NULL THEN x.rung ELSE 4 END AS rung
-    FROM newest AS x
+        CASE WHEN f.decision_no IS NULL THEN x.rung ELSE 4 END AS rung,
+        -- One that fits agrees about all three.
+        f.decision_no IS NOT NULL OR x.same_task AS same_task,
+        f.decision_no IS NOT NULL OR x.same_arguments AS same_arguments,
+        f.decision_no IS NOT NULL OR x.same_tenant AS same_tenant
+    FROM dealt_decisions AS x
     LEFT JOIN fits AS f ON f.action_no = x.action_no
+),
+
+several AS (
+    SELECT decision_no FROM settled GROUP BY decision_no HAVING count(*) > 1
+),
+
+loose AS (
+    SELECT x.action_no, x.decision_no, a.trace_no, a.event_id, a.event_time, a.until_time, d.decision_time
+    FROM settled AS x
+    JOIN several AS s ON s.decision_no = x.decision_no
+    JOIN actions AS a ON a.action_no = x.action_no
+    JOIN decisions AS d ON d.decision_no = x.decision_no
+    WHERE d.trace_no IS NULL AND a.trace_no IS NOT NULL
 ),
 
 owners AS (
     SELECT
-        x.decision_no,
+        decision_no,
         arg_min(
-            a.trace_id,
+            trace_no,
             {
-                'outside': d.decision_time < a.event_time OR d.decision_time > a.until_time,
-                'apart': abs(date_diff('microsecond', d.decision_time, a.event_time)),
-                'event_id': a.event_id
+                'outside': decision_time < event_time OR decision_time > until_time,
+                'apart': abs(date_diff('microsecond', decision_time, event_time)),
+                'event_id': event_id
             }
-        ) AS trace_id
-    FROM settled AS x
-    JOIN actions AS a ON a.action_no = x.action_no
-    JOIN decisions AS d ON d.decision_no = x.decision_no
-    WHERE d.trace_id IS NULL
-    GROUP BY x.decision_no
+        ) AS trace_no
+    FROM loose
+    GROUP BY decision_no
+),
+
+astray AS (
+    SELECT l.action_no
+    FROM loose AS l
+    JOIN owners AS o ON o.decision_no = l.decision_no
+    WHERE o.trace_no <> l.trace_no
 )
 
-SELECT
-    x.action_no,
-    x.decision_no,
-    x.rung,
-    coalesce(a.task_id = d.task_id, true) AS same_task,
-    coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments
+SELECT x.action_no, x.decision_no, x.rung, x.same_task, x.same_arguments
 FROM settled AS x
-JOIN actions AS a ON a.action_no = x.action_no
-JOIN decisions AS d ON d.decision_no = x.decision_no
-LEFT JOIN owners AS o ON o.decision_no = x.decision_no
-WHERE (o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id)
-    AND (a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '');
+LEFT JOIN astray AS s ON s.action_no = x.action_no
+WHERE s.action_no IS NULL AND x.same_tenant;

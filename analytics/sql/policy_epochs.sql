@@ -5,6 +5,6 @@
 CREATE OR REPLACE TABLE policy_epochs AS
 SELECT
     tenant, pdp, policy_version, since,
-    lead(since) OVER (PARTITION BY tenant, pdp ORDER BY since) AS changed_time,
-    row_number() OVER (PARTITION BY tenant, pdp ORDER BY since) > 1 AS is_change
+    lead(since) OVER (PARTITION BY tenant, pdp ORDER BY since, policy_version) AS changed_time,
+    row_number() OVER (PARTITION BY tenant, pdp ORDER BY since, policy_version) > 1 AS is_change
 FROM policies_seen;

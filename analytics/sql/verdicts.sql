@@ -1,10 +1,17 @@
 -- step: verdicts
 -- needs: actions, decisions, matches, nearest, use_counts, approval_uses, watermark, stream_holes, params
 -- about: The verdict on each action, narrow: `action_backing` puts the words of action and decision beside it.
+CREATE OR REPLACE TABLE actions_in_holes AS
+SELECT DISTINCT a.action_no
+FROM actions AS a
+JOIN stream_holes AS h
+    ON a.until_time >= coalesce(h.from_time, a.until_time) AND a.event_time <= coalesce(h.to_time, a.event_time);
+
 CREATE OR REPLACE TABLE verdicts AS
 WITH facts AS (
     SELECT
-        a.action_no, a.refused, a.trace_id, a.event_time, a.until_time, a.unproven OR coalesce(d.unproven, false) AS unproven,
+        a.action_no, a.refused, a.trace_no IS NOT NULL AS in_trace, h.action_no IS NOT NULL AS in_hole,
+        a.unproven OR coalesce(d.unproven, false) AS unproven,
         d.decision_no, d.decision, d.max_uses,
         m.agrees IS TRUE OR n.kind = 'loose' AS own,
         coalesce(m.rung, nullif(n.rung, 0)) AS rung,
@@ -32,17 +39,9 @@ WITH facts AS (
     LEFT JOIN decisions AS d ON d.decision_no = coalesce(m.decision_no, n.decision_no)
     LEFT JOIN use_counts AS u ON u.action_no = a.action_no
     LEFT JOIN approval_uses AS p ON p.action_no = a.action_no
+    LEFT JOIN actions_in_holes AS h ON h.action_no = a.action_no
     CROSS JOIN params AS s
     LEFT JOIN watermark AS w ON w.stream = 'authorization'
-),
-
-placed AS (
-    SELECT f.*,
-        EXISTS (
-            SELECT 1 FROM stream_holes AS h
-            WHERE f.until_time >= coalesce(h.from_time, f.until_time) AND f.event_time <= coalesce(h.to_time, f.event_time)
-        ) AS in_hole
-    FROM facts AS f
 ),
 
 reasoned AS (
@@ -73,7 +72,7 @@ reasoned AS (
             WHEN rung = 4 THEN 'backed:trace_key'
             ELSE 'backed:key'
         END AS judgement
-    FROM placed
+    FROM facts
 )
 
 SELECT
@@ -94,7 +93,7 @@ SELECT
         WHEN rung = 3 THEN 0.9
         WHEN rung = 4 THEN 0.8
         WHEN rung = 5 THEN 0.6
-        WHEN trace_id IS NULL THEN 0.6
+        WHEN NOT in_trace THEN 0.6
         ELSE 0.85
     END AS confidence,
     use_no,

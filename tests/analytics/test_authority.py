@@ -322,7 +322,8 @@ def test_what_is_summed_up_is_the_sum_of_the_rows(bench: Bench, seed: int) -> No
     of_uses = ask(
         "SELECT decision_id, decision_trace_id, count(*) AS uses, count(*) FILTER "
         "(WHERE NOT (in_scope AND same_arguments AND in_time AND within_max_uses)) AS beyond FROM decision_uses "
-        "WHERE used GROUP BY decision_id, decision_trace_id, decision_time HAVING count(*) > 1 OR beyond > 0 ORDER BY ALL"
+        "WHERE used GROUP BY decision_id, decision_trace_id, decision_time "
+        "HAVING count(*) > 1 OR beyond > 0 ORDER BY ALL"
     )
     assert reused.to_pylist() == of_uses.to_pylist() != []
 

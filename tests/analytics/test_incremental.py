@@ -181,6 +181,22 @@ def test_a_decision_without_a_run_leads_to_what_it_can_be_matched_with(
     assert (again.reach["01"], again.rows["01"]) == ("run", 6)
 
 
+def test_an_old_decision_without_a_run_that_still_holds_is_looked_at(
+    put: Callable[..., None], settings: Settings
+) -> None:
+    put(
+        orchestration=[{"id": "h1", "at": 0, "trace": "t0", "agent": "a", "to": "b"}],
+        decisions=[
+            {"id": "d1", "at": 0, "until": "9d", "trace": None, **PAY},
+            {"id": "d2", "at": 0, "until": "2d", "trace": None, **PAY},
+        ],
+    )
+    detect(settings, only=RUN_RULES, closed=True)
+    put(orchestration=[{"id": "i1", "at": "5d", "trace": "t1", **PAY}])
+    again = detect(settings, only=RUN_RULES, closed=True)
+    assert (again.reach["01"], again.rows["01"], again.findings) == ("run", 2, [])
+
+
 def test_time_alone_makes_a_run_look_again(put: Callable[..., None], lake: Lake, settings: Settings) -> None:
     put(
         orchestration=[

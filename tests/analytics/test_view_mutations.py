@@ -45,6 +45,7 @@ VIEWS = [
     Mutant("watermark", "WHEN p.caught_up THEN", "WHEN true THEN", "01", "the reader lags"),
     Mutant("stream_holes", "arg_min(d.decision_time, d.source_offset)", "min(d.decision_time)", "backing",
            "late after a hole"),
+    Mutant("verdicts", "h.action_no IS NOT NULL AS in_hole", "false AS in_hole", "backing", "late after a hole"),
     # The end of a decision.
     Mutant("verdicts", "d.expires_time <= a.event_time", "d.expires_time < a.event_time", "backing",
            "at its expiry"),
@@ -55,11 +56,16 @@ VIEWS = [
     # What is said of an agent's identity.
     Mutant("actions", "coalesce(e.attestation IN ('absent', 'expired', 'untrusted'), false) OR", "", "15",
            "as the action itself says"),
-    Mutant("actions", "'(^|[/:])agent[/:]", "'(^|[/:])actor[/:]", "15", "another agent's identity in the call"),
+    Mutant("actions", "(e.agent_id, '(^|[/:])agent[/:]", "(e.agent_id, '(^|[/:])actor[/:]", "15",
+           "another agent's identity in the call"),
+    Mutant("actions", "(x.agent_id, '(^|[/:])agent[/:]", "(x.agent_id, '(^|[/:])actor[/:]", "backing",
+           "another agent's identity around the call"),
     Mutant("decisions", "coalesce(d.attestation IN ('absent', 'expired', 'untrusted'), false) OR", "", "15",
            "no proof"),
-    Mutant("decisions", "'(^|[/:])agent[/:]", "'(^|[/:])actor[/:]", "15",
+    Mutant("decisions", "(d.agent_id, '(^|[/:])agent[/:]", "(d.agent_id, '(^|[/:])actor[/:]", "15",
            "another agent's identity in the decision"),
+    Mutant("decisions", "(d.principal_id, '(^|[/:])agent[/:]", "(d.principal_id, '(^|[/:])actor[/:]", "backing",
+           "another agent as the principal"),
     Mutant("verdicts", "a.unproven OR coalesce(d.unproven, false)", "a.unproven", "15", "no proof"),
     # Order of verdicts.
     Mutant("verdicts", "WHEN refused THEN 'backed:not_executed'", "", "backing",
@@ -70,8 +76,11 @@ VIEWS = [
            "the decision for these arguments may still come"),
     Mutant("verdicts", "use_no > max_uses", "use_no >= max_uses", "02", "as many uses as permitted"),
     # Who, what and where.
-    Mutant("paired", "AND (a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '');", ";", "backing",
-           "the other tenant's decision"),
+    Mutant("paired", "AND x.same_tenant;", ";", "backing", "the other tenant's decision"),
+    Mutant("cited", "AND same_tenant", "", "backing", "cites the other tenant's decision"),
+    Mutant("decisions", "coalesce(r.trace_no, -1)", "r.trace_no", "backing", "a decision of a run without events"),
+    Mutant("keyed", "coalesce(resource_type, ''), resource_id, true)", "'', resource_id, true)", "backing",
+           "an action without a trace"),
     Mutant("keyed", "ORDER BY at_time, side, tie", "ORDER BY at_time DESC, side, tie", "01", "allowed, then denied"),
     Mutant("traces", "coalesce(min(tenant_id) <> max(tenant_id), false)", "false", "backing",
            "tenants that share a trace"),
@@ -79,20 +88,24 @@ VIEWS = [
            "only the identity of the agent agrees"),
     Mutant("cited", "starts_with(a.resource_id, d.resource_prefix), true", "true", "02",
            "outside the pattern that it cites"),
-    Mutant("cited", "a.task_id = d.task_id, a.trace_id = d.trace_id, true", "true", "02",
+    Mutant("cited", "a.task_id = d.task_id, a.trace_no = d.trace_no, true", "true", "02",
            "cites the decision of another run"),
-    Mutant("cited", "a.task_id = d.task_id, a.trace_id", "a.trace_id", "02", "the task spans two runs"),
+    Mutant("cited", "a.task_id = d.task_id, a.trace_no", "a.trace_no", "02", "the task spans two runs"),
     Mutant("cited", "(agrees OR NOT derived)", "NOT derived", "02", "a derived decision"),
     Mutant("cited", "(agrees OR NOT derived) AND NOT too_late", "(agrees OR NOT derived)", "01",
            "cites an answer that came too late"),
-    Mutant("cited", "agrees DESC, rung", "rung", "02", "a call that needed two decisions"),
+    Mutant("cited", "a.agrees DESC, a.rung", "a.rung", "02", "a call that needed two decisions"),
     Mutant("paired", "coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments",
            "true AS same_arguments", "02", "other arguments than were permitted"),
     Mutant("paired", "coalesce(a.task_id = d.task_id, true) AS same_task", "true AS same_task", "02",
            "another task of the same run"),
-    Mutant("paired", "coalesce(f.decision_no, x.decision_no)", "x.decision_no", "02",
+    Mutant("paired", "coalesce(f.decision_no, x.decision_no)", "x.decision_no", "backing",
+           "parallel calls of two tasks"),
+    Mutant("paired", "f.decision_no IS NOT NULL OR x.same_arguments", "x.same_arguments", "02",
            "parallel calls with arguments of their own"),
-    Mutant("paired", "(o.trace_id IS NULL OR a.trace_id IS NULL OR o.trace_id = a.trace_id)", "true", "01",
+    Mutant("paired", "f.decision_no IS NOT NULL OR x.same_task", "x.same_task", "backing",
+           "parallel calls of two tasks"),
+    Mutant("paired", "WHERE o.trace_no <> l.trace_no", "WHERE false", "01",
            "a decision without a trace belongs to one run"),
     Mutant("use_counts", "AND NOT a.refused", "", "02", "an attempt that was refused is no use"),
     Mutant("decisions", "WHERE x.decision_id IS NULL", "WHERE true", "backing", "a decision that came twice"),
@@ -119,8 +132,10 @@ VIEWS = [
            "its parent was approved"),
     Mutant("authority_trace", "WHEN b.own THEN {", "WHEN true THEN {", "backing", "its parent's credential"),
     Mutant("authority_trace", "p.tenant = j.tenant AND", "", "backing", "an approval of the other tenant"),
-    Mutant("decision_uses", "WHERE v.claimed AND NOT a.refused;", "WHERE NOT a.refused;", "backing", "a decision that its heir lives on"),
-    Mutant("decision_uses", "WHERE v.claimed AND NOT a.refused;", "WHERE v.claimed;", "backing", "a decision whose action was refused"),
+    Mutant("decision_uses", "WHERE v.claimed AND NOT a.refused;", "WHERE NOT a.refused;",
+           "backing", "a decision that its heir lives on"),
+    Mutant("decision_uses", "WHERE v.claimed AND NOT a.refused;", "WHERE v.claimed;",
+           "backing", "a decision whose action was refused"),
     Mutant("decision_uses", "coalesce(coalesce(v.use_no, u.use_no) <= d", "coalesce(u.use_no <= d", "backing",
            "used once too often"),
     Mutant("decision_uses", "n.kind <> 'other_agent'", "true", "backing", "used in another agent's name"),
@@ -204,6 +219,66 @@ BACKING: dict[str, tuple[dict[str, list[dict[str, Any]]], str, Any]] = {
         },
         "SELECT verdict FROM action_backing",
         "unbacked",
+    ),
+    "cites the other tenant's decision": (
+        {
+            "orchestration": [{"id": "i1", "at": 10, **PAY, "decision_id": "d1"}],
+            "decisions": [{"id": "d1", "at": 9, **PAY, "tenant": "t2", "trace": "run-2"}],
+        },
+        "SELECT verdict FROM action_backing",
+        "unbacked",
+    ),
+    "a decision of a run without events": (
+        {
+            "orchestration": [{"id": "i1", "at": 10, **PAY}],
+            "decisions": [{"id": "d1", "at": 9, **PAY, "trace": "run-2"}],
+        },
+        "SELECT verdict FROM action_backing",
+        "unbacked",
+    ),
+    "an action without a trace": (
+        {
+            "orchestration": [{"id": "i1", "at": 10, **PAY, "trace": ""}],
+            "decisions": [{"id": "d1", "at": 9, **PAY}],
+        },
+        "SELECT reason FROM action_backing",
+        "key",
+    ),
+    "parallel calls of two tasks": (
+        {
+            "orchestration": [{"id": "i1", "at": 10, **PAY, "task_id": "k1"}],
+            "decisions": [
+                {"id": "d1", "at": 8, **PAY, "task_id": "k1"},
+                {"id": "d2", "at": 9, **PAY, "task_id": "k2"},
+            ],
+        },
+        "SELECT decision_id || ' ' || verdict FROM action_backing",
+        "d1 backed",
+    ),
+    "another agent's identity around the call": (
+        {
+            "orchestration": [
+                {
+                    "id": "s1",
+                    "at": 1,
+                    "event_type": "task_start",
+                    "agent": "clerk",
+                    "agent_id": "agent/payer",
+                    "native_span_id": "s1",
+                },
+                {"id": "i1", "at": 5, **PAY, "agent": "", "native_parent_id": "s1"},
+            ]
+        },
+        "SELECT identity_in_doubt FROM action_backing",
+        True,
+    ),
+    "another agent as the principal": (
+        {
+            "orchestration": [{"id": "i1", "at": 5, **PAY}],
+            "decisions": [{"id": "d1", "at": 4, **PAY, "principal_id": "agent/payer"}],
+        },
+        "SELECT identity_in_doubt FROM action_backing",
+        True,
     ),
     "tenants that share a trace": (
         {
@@ -363,6 +438,40 @@ def answer(bench: Bench, name: str) -> Any:
 @pytest.mark.parametrize("name", BACKING)
 def test_what_a_view_answers(bench: Bench, name: str) -> None:
     assert answer(bench, name) == BACKING[name][2]
+
+
+@pytest.mark.parametrize(
+    ("actions", "decisions", "expected"),
+    [
+        pytest.param([10], [("p-2", 12)], [None], id="decided right after another action"),
+        pytest.param(
+            [10, 10.5], [("p-1", 9), ("p-2", 8)], ["d0", "d0"], id="shared out among parallel actions"
+        ),
+    ],
+)
+def test_keys_that_are_equal_by_chance_match_nothing(
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    actions: list[float],
+    decisions: list[tuple[str, float]],
+    expected: list[str | None],
+) -> None:
+    view = views()["keyed"]
+    equal, times = re.subn(r"hash\(t[^\n]*?(?:resource_id|NULL|true|false)\)", "1::UBIGINT", view.sql)
+    assert times == 5
+    monkeypatch.setattr(module, "views", lambda: views() | {"keyed": replace(view, sql=equal)})
+    session = bench.session(
+        make_tables(
+            orchestration=[{"id": f"i{n}", "at": at, **PAY} for n, at in enumerate(actions)],
+            decisions=[
+                {"id": f"d{n}", "at": at, **PAY, "resource": f"payment/{name}"}
+                for n, (name, at) in enumerate(decisions)
+            ],
+        )
+    )
+    session.need("action_backing")
+    found = session.fetch("SELECT decision_id FROM action_backing ORDER BY event_id")
+    assert found["decision_id"].to_pylist() == expected
 
 
 def weakenings() -> Iterator[Any]:
