@@ -92,7 +92,8 @@ class Bench:
         self, rule: Rule, cases: tuple[Case, ...], way: str = "as_written"
     ) -> dict[str, list[dict[str, Any]]]:
         """The findings of the rule on cases that fit together, by the name of the case. RuleError as for one."""
-        return by_case(self._evaluate(rule, cases, way).values(), cases)
+        found = self._evaluate(rule, cases, way)
+        return by_case((found[identity] for identity in sorted(found)), cases)
 
     def problems(self, rule: Rule, case: Case) -> list[str]:
         """What is wrong with the rule by this case, a line per way that shows it; empty when nothing is.

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
 
 _ATTEMPTS = 5
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 Finding = dict[str, Any]
 
@@ -93,11 +94,22 @@ def findings_on_record(session: Session, rule_id: str, ids: set[str]) -> dict[st
 
 def _newest_states(session: Session, rule_id: str, ids: set[str] | None) -> dict[str, Finding]:
     """The newest state of a rule's findings with these ids (None: of all), by id."""
-    if ids is not None and not ids:
-        return {}
     wanted = None if ids is None else sorted(ids)
-    rows = session.fetch(_sql("newest_states"), {"rule": rule_id, "ids": wanted})
+    since = _EVER if wanted is None else _first_seen(session, rule_id, wanted)
+    if since is None:
+        return {}
+    rows = session.fetch(_sql("newest_states"), {"rule": rule_id, "ids": wanted, "since": since})
     return {row["finding_id"]: row for row in rows.to_pylist()}
+
+
+def _first_seen(session: Session, rule_id: str, ids: Sequence[str]) -> datetime | None:
+    """When the first of these findings of the rule was seen; None where none of them is on record."""
+    query = (
+        "SELECT min(first_seen_time) AS since FROM findings_on_record "
+        "WHERE rule_id = $rule AND finding_id IN (SELECT unnest($ids::VARCHAR[]))"
+    )
+    since: datetime | None = session.fetch(query, {"rule": rule_id, "ids": ids})["since"][0].as_py()
+    return since
 
 
 def _any_suppressed(session: Session, rule_id: str) -> bool:

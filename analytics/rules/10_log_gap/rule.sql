@@ -88,7 +88,7 @@ roots AS (
 
 unasked AS (
     SELECT
-        s.trace_id, s.agent, any_value(s.tenant_id) AS tenant_id, any_value(s.environment) AS environment,
+        s.trace_id, s.agent, min(s.tenant_id) AS tenant_id, min(s.environment) AS environment,
         min(s.event_time) AS start_time, arg_min(s.event_id, {'at': s.event_time, 'id': s.event_id}) AS event_id
     FROM seen AS s
     CROSS JOIN params AS p
