@@ -1,6 +1,8 @@
 # One image for ingest, the schedule and the dashboard: the command says which.
 FROM python:3.11-slim AS build
 WORKDIR /src
+# Ingest has two loops in C; without a compiler here it would be slower, and the same.
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/counterfoil
 COPY requirements/runtime.lock requirements/runtime.lock
 RUN /opt/counterfoil/bin/pip install --no-cache-dir --require-hashes -r requirements/runtime.lock

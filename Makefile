@@ -15,10 +15,10 @@ export GLIBC_TUNABLES ?= glibc.malloc.tcache_count=2000
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-runtime demo test test-long lint format bench chaos screenshots evaluate clean
+.PHONY: help setup setup-runtime demo test test-long test-spark test-s3 lint format bench bench-peers chaos screenshots evaluate clean
 
 help: ## list these targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  \1\t\2/p' Makefile | expand -t 18
 
 setup: $(VENV)/.dev ## install Counterfoil with all that its tests and checks need
 
@@ -34,6 +34,14 @@ test-long: setup ## what takes minutes: every combination, OPA built from source
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long $(ARGS)
 	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py tests/analytics/test_incremental.py $(ARGS)
 
+test-spark: $(VENV)/.spark ## the rules on Apache Spark: one process, a cluster, Spark Connect (minutes; needs a JDK 17)
+	@$(BIN)/python -m pytest -n 0 -m spark tests/spark $(ARGS)
+
+test-s3: setup ## the lake on a real S3-compatible store, built once with Go; WHOLE=1: all tests whose lakes can be on one
+	@$(BIN)/python -m tests.objectstore.gateway
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'objectstore and not long' tests/objectstore $(ARGS)
+	@[ -z "$(WHOLE)" ] || COUNTERFOIL_TEST_LAKE=s3 $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
 lint: setup ## check style, formatting and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -46,6 +54,9 @@ format: setup ## format the code and mend what the linter can
 bench: setup ## run the benchmarks one after another (minutes each)
 	@set -e; for each in $(filter-out _%,$(notdir $(basename $(wildcard benchmarks/*.py)))); do \
 	  echo "== benchmarks/$$each.py"; $(BIN)/python -m benchmarks.$$each; done
+
+bench-peers: setup ## ingest beside other ways from Kafka to files, each in an environment of its own under .cache/bench
+	@$(BIN)/python -m benchmarks.peers_ingest --install $(ARGS)
 
 chaos: setup ## a fault run: kills, restarts, full disks, power cuts, clock jumps (CHAOS_SECONDS=240, CHAOS_SEED=n)
 	@$(BIN)/python -m tests.chaos --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
@@ -60,20 +71,28 @@ clean: ## remove caches, builds and the demo's files (the environment stays: rm 
 	@rm -rf build dist ./*.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis demo screenshots
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# Two loops of ingest in C, built where there is a compiler.
+QUICK := $(wildcard ingest/quick/*.[ch])
+
 # Each stamp is younger than what it was made from, so a second run does nothing. What a set-up says goes to the
 # error output, so that `make evaluate FORMAT=json` prints JSON and nothing else.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --no-input --progress-bar off
 
-$(VENV)/.dev: requirements/dev.lock pyproject.toml | $(BIN)/pip
+$(VENV)/.dev: requirements/dev.lock pyproject.toml $(QUICK) | $(BIN)/pip
 	@echo "setup: installing $$(grep -c '^[a-zA-Z]' $<) locked packages (tests and checks too), about a minute" >&2
 	@$(INSTALL) --require-hashes -r $< >&2
 	@$(INSTALL) --no-deps --no-build-isolation --quiet -e . >&2
 	@touch $(VENV)/.runtime $@
 
-$(VENV)/.runtime: requirements/runtime.lock pyproject.toml | $(BIN)/pip
+$(VENV)/.runtime: requirements/runtime.lock pyproject.toml $(QUICK) | $(BIN)/pip
 	@echo "setup: installing $$(grep -c '^[a-zA-Z]' $<) locked packages, about a minute" >&2
 	@$(INSTALL) --require-hashes -r $< >&2
 	@$(INSTALL) --no-deps --no-build-isolation --quiet -e . >&2
+	@touch $@
+
+$(VENV)/.spark: requirements/spark.lock $(VENV)/.dev
+	@echo "setup: installing Apache Spark, some 430 MB" >&2
+	@$(INSTALL) --require-hashes -r $< >&2
 	@touch $@
 
 $(BIN)/pip:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from analytics import query_tree
 from analytics.views import views
+from lake.duck import told
 from schemas.catalogue import TABLES
 from schemas.errors import QueryError
 
@@ -115,7 +116,7 @@ def bound(session: Session, *, memory: str | None = None, spill: str | None = No
             try:
                 session.run(f"SET {name} = ?", [value])
             except duckdb.Error as error:
-                raise QueryError(f"{value!r} is no size for {name}: {_first_line(error)}") from error
+                raise QueryError(f"{value!r} is no size for {name}: {said(error)}") from error
 
 
 def tables() -> list[tuple[str, str, str]]:
@@ -174,12 +175,12 @@ def _told(limits: Limits) -> Iterator[None]:
             " limit on time"
         ) from error
     except (duckdb.OutOfMemoryException, MemoryError) as error:
-        what = _first_line(error).removeprefix("Out of Memory Error: ")
+        what = said(error).removeprefix("Out of Memory Error: ")
         raise QueryError(
             f"the query needs more memory than it may have ({what}): aggregate, narrow it, or raise the limit on memory"
         ) from error
     except (duckdb.Error, pa.ArrowException) as error:
-        raise QueryError(_first_line(error)) from error
+        raise QueryError(said(error)) from error
 
 
 def _lock_down(cursor: duckdb.DuckDBPyConnection, session: Session) -> None:
@@ -194,5 +195,6 @@ def _lock_down(cursor: duckdb.DuckDBPyConnection, session: Session) -> None:
     cursor.execute("SET lock_configuration = true").fetchall()
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def said(error: Exception) -> str:
+    """What DuckDB or Arrow said, in one line."""
+    return told(error)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from analytics.engine import open_engine
 from analytics.evaluate import evaluate_rule
 from analytics.gathered.gather import gather, keep
 from analytics.history import (
@@ -52,6 +53,7 @@ from analytics.run_record import (
 from analytics.scopes import is_on
 from analytics.session import start_session
 from analytics.suppressions import read_suppressions
+from lake.duck import told
 from lake.snapshot import Snapshot
 from lake.store import open_configured
 from schemas.errors import RuleError, SettingsError
@@ -60,6 +62,7 @@ from schemas.findings import FINDINGS, LEVELS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from analytics.engine import Engine
     from analytics.rule import RuleSet
     from analytics.session import Session
     from analytics.suppressions import Suppression
@@ -115,6 +118,7 @@ def detect(
     whole: bool = False,
     as_of: datetime | None = None,
     changes_only: bool = False,
+    engine: str = "duckdb",
     report: Callable[[str], None] = lambda _: None,
 ) -> Detection:
     """Run the rules over what is new in the lake and write what changed; with `dry_run` nothing is written.
@@ -123,6 +127,7 @@ def detect(
     `whole` judges everything anew. `as_of` judges the lake as it was at that moment, for a run that was missed.
     With `changes_only` the findings that were not judged again are not told, which spares reading them.
     A rule that fails does not stop the others. Running again over the same lake writes nothing.
+    With the `engine` spark all is judged anew, by Apache Spark.
     """
     names = list(only)
     known = load_rules(settings.rules_folder)
@@ -131,21 +136,23 @@ def detect(
     lake = open_configured(settings.lake, read_only=dry_run)
     session = start_session(settings, closed=closed, known=known, snapshot=_snapshot(lake, as_of))
     try:
-        run = _Run(
-            settings,
-            known,
-            suppressions,
-            lake,
-            session,
-            as_of or datetime.now(UTC),
-            dry_run=dry_run,
-            changes_only=changes_only,
-            whole=whole,
-        )
-        for rule_id, error in known.broken.items():
-            if rule_id in names or not names:
-                run.fail(rule_id, "unknown", error)
-        run.judge(chosen, report)
+        with open_engine(engine, session, settings, closed=closed, known=known) as judging:
+            run = _Run(
+                settings,
+                known,
+                suppressions,
+                lake,
+                session,
+                judging,
+                as_of or datetime.now(UTC),
+                dry_run=dry_run,
+                changes_only=changes_only,
+                whole=whole,
+            )
+            for rule_id, error in known.broken.items():
+                if rule_id in names or not names:
+                    run.fail(rule_id, "unknown", error)
+            run.judge(chosen, report)
     finally:
         session.close()
     run.detection.findings.sort(key=_severest_first)
@@ -174,6 +181,7 @@ class _Run:
         suppressions: list[Suppression],
         lake: Lake,
         session: Session,
+        engine: Engine,
         window_end: datetime,
         *,
         dry_run: bool,
@@ -181,7 +189,10 @@ class _Run:
         whole: bool,
     ) -> None:
         self._changes_only = changes_only
-        self._whole = whole
+        self._engine = engine
+        # What is known of earlier runs, and of what is new since, is DuckDB's.
+        self._elsewhere = engine is not session
+        self._whole = whole or self._elsewhere
         self._settings = settings
         self._known = known
         self._suppressions = suppressions
@@ -193,14 +204,14 @@ class _Run:
         self._findings_version = session.snapshot.versions.get(FINDINGS.name)
         self._few = self._rows_of_all() < _FEW_ROWS
         self._gather()
-        self._complete = complete_until(session)
+        self._complete = complete_until(engine)
         self._rows: list[dict[str, Any]] = []
         self._longest = timedelta()
         self.detection = Detection(run_id=uuid.uuid4().hex)
 
     def _gather(self) -> None:
         """Look up what is known of the whole lake; where few rows are in it, it is read as it is."""
-        if self._few:
+        if self._few or self._elsewhere:
             return
         new = gather(self._session, self._lake, self._settings.correlate.lookback, anew=self._whole)
         if not self._dry_run:
@@ -213,7 +224,8 @@ class _Run:
         standings = last_standings(self._session)
         unchanged = []
         for rule in rules:
-            basis = basis_of(rule, self._settings, self._session, self._known)
+            # Without a basis, the next run of DuckDB goes on from where the one before it stood.
+            basis = "" if self._elsewhere else basis_of(rule, self._settings, self._session, self._known)
             standing = standings.get(rule.id, Standing())
             anew = self._whole or self._few or standing.window_end is None or standing.basis != basis
             reach: str = "whole" if anew else rule.reach
@@ -281,8 +293,8 @@ class _Run:
             except duckdb.Error as error:
                 widen_again(self._session)
                 for rule, _, _ in group:
-                    told = f"rule {rule.id} {rule.name}: what is new cannot be looked up: {str(error).splitlines()[0]}"
-                    self.fail(rule.id, rule.version, told)
+                    said = f"rule {rule.id} {rule.name}: what is new cannot be looked up: {told(error)}"
+                    self.fail(rule.id, rule.version, said)
                 return
         narrowed = rows is not None
         if rows is None:
@@ -298,7 +310,7 @@ class _Run:
             self._session.release(but=(*SHARED, *_ON_RECORD, *later))
             clock = time.perf_counter()
             try:
-                found = evaluate_rule(rule, self._session, self._settings)
+                found = evaluate_rule(rule, self._engine, self._settings)
             except RuleError as error:
                 self.fail(rule.id, rule.version, str(error))
                 continue
@@ -317,7 +329,7 @@ class _Run:
             self._note(
                 one.rule.id, one.rule.version, start, taken * 1000,
                 outcome="superseded" if one.superseded else "ok", error=None,
-                window_start_time=standing.window_end, reach=reach, rows=rows, basis=basis,
+                window_start_time=standing.window_end, reach=reach, rows=rows, basis=basis or None,
                 from_versions=json.dumps(dict(standing.versions), sort_keys=True) if narrowed else None,
                 findings=holding, written=one.written,
             )  # fmt: skip

@@ -219,9 +219,9 @@ def _read_off(rule: Rule, found: Lint) -> Iterator[Problem]:
 
 
 def _for_spark(rule: Rule, query: Path) -> list[str]:
-    from analytics.rule_syntax import spark_problems
+    from analytics.spark.translate import problems
 
-    return [f"{query}:1: for Spark: {problem}" for problem in spark_problems(rule.sql)]
+    return [f"{query}:{line}: for Spark: {problem}" for line, problem in problems(rule.sql)]
 
 
 def _cases(rule: Rule, folder: Path, path: Path) -> list[str]:

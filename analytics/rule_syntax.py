@@ -5,7 +5,6 @@ Where a query is written so that something cannot be read off it, the answer is 
 
 from __future__ import annotations
 
-import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -65,26 +64,6 @@ def levels(rule: Rule) -> set[str] | None:
     """Every level that the rule's query can give."""
     given = _column(parsed(rule.sql)[-1], "level")
     return _words(given.this) if isinstance(given, exp.Alias) else None
-
-
-def spark_problems(sql: str) -> list[str]:
-    """Why the query does not translate into the dialect of Spark; empty when it does."""
-    said: list[str] = []
-    heard = logging.Handler()
-    heard.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("sqlglot")
-    logger.addHandler(heard)
-    try:
-        translated = sqlglot.transpile(
-            sql, read="duckdb", write="spark", unsupported_level=sqlglot.ErrorLevel.RAISE
-        )
-        for statement in translated:
-            sqlglot.parse_one(statement, read="spark")
-    except sqlglot.errors.SqlglotError as error:
-        said.append(str(error).splitlines()[0])
-    finally:
-        logger.removeHandler(heard)
-    return said
 
 
 def _column(select: exp.Expr, name: str) -> exp.Expr | None:

@@ -16,7 +16,7 @@ from analytics.described import about, columns_of
 from analytics.views import views
 from counterfoil.answer_files import replacing
 from counterfoil.output import to_json
-from lake.duck import duck_type, quote, quote_name, view_sql
+from lake.duck import duck_type, quote, quote_name, told, view_sql
 from lake.files import PARTITION
 from schemas.catalogue import TABLES
 from schemas.errors import QueryError
@@ -89,14 +89,14 @@ def export(
         try:
             session.run(f"ATTACH {quote(str(part))} AS exported (STORAGE_VERSION {quote(_STORAGE)})")
         except duckdb.Error as error:
-            raise QueryError(f"cannot write {file}: {str(error).splitlines()[0]}") from error
+            raise QueryError(f"cannot write {file}: {told(error)}") from error
         try:
             for name in extent.names or known:
                 report(name)
                 rows[name] = _copy(session, name, extent)
             _describe_file(session, extent)
         except duckdb.Error as error:
-            raise QueryError(f"cannot write {file}: {str(error).splitlines()[0]}") from error
+            raise QueryError(f"cannot write {file}: {told(error)}") from error
         finally:
             session.run("DETACH exported")
             part.with_name(f"{part.name}.wal").unlink(missing_ok=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
-    from analytics.session import Session
+    from analytics.engine import Engine
     from schemas.settings import Settings
 
 _HIGH = frozenset({"high", "critical"})
@@ -83,7 +83,7 @@ def evaluate(
 
 
 def compare(
-    folder: Path, session: Session, settings: Settings, report: Callable[[str], None] = lambda _: None
+    folder: Path, session: Engine, settings: Settings, report: Callable[[str], None] = lambda _: None
 ) -> Evaluation:
     """Measure a session, over a lake that holds the folder's events, against the folder's answer key."""
     labels = read_labels(folder)
@@ -98,7 +98,7 @@ def compare(
     return result
 
 
-def _compare_backing(result: Evaluation, session: Session, links: Iterable[Link]) -> None:
+def _compare_backing(result: Evaluation, session: Engine, links: Iterable[Link]) -> None:
     session.need("action_backing")
     rows = session.fetch(
         "SELECT event_id, span_id, native_span_id, decision_id, source_decision_id, verdict, reason, decision, "
@@ -123,7 +123,7 @@ def _compare_backing(result: Evaluation, session: Session, links: Iterable[Link]
             result.wrong.append(wrong | {"action": link.action})
 
 
-def _is_told_of(action: str, session: Session) -> bool:
+def _is_told_of(action: str, session: Engine) -> bool:
     """Whether any record holds the action's id. The key of a set that was cut may name some that none does."""
     records = session.fetch(
         "SELECT raw FROM orchestration_events WHERE raw IS NOT NULL UNION ALL SELECT raw FROM dead_letters"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from lake.duck import register, view_sql
+from lake.duck import is_unreadable, register, told, view_sql
+from lake.remote import attach
 from schemas.deliveries import DELIVERIES
 from schemas.errors import LakeError
 from schemas.findings import FINDINGS
@@ -33,6 +34,7 @@ class Reader:
             ":memory:", config={"autoinstall_known_extensions": False, "threads": 1}
         )
         self._connection.execute("SET TimeZone = 'UTC'")
+        attach(self._connection)
 
     def refresh(self) -> int | None:
         """Take a new snapshot; the version of `deliveries` in it."""
@@ -51,7 +53,7 @@ class Reader:
                 self._connection.sql(_question(name), params=dict(values)).to_arrow_table().to_pylist()
             )
         except duckdb.Error as error:
-            raise LakeError(f"cannot read the outbox: {str(error).splitlines()[0]}") from error
+            raise LakeError(f"cannot read the outbox: {told(error)}") from error
         return rows
 
     def states(self, files: list[str]) -> list[Row]:
@@ -60,8 +62,10 @@ class Reader:
         query = f"SELECT {columns} FROM ({view_sql(FINDINGS, files)}) ORDER BY recorded_time, finding_id, revision"
         try:
             rows: list[Row] = self._connection.sql(query).to_arrow_table().to_pylist()
-        except duckdb.IOException as error:
-            raise FileGone(f"cannot read findings: {str(error).splitlines()[0]}") from error
+        except duckdb.Error as error:
+            if not is_unreadable(error):
+                raise
+            raise FileGone(f"cannot read findings: {told(error)}") from error
         return rows
 
 

@@ -10,6 +10,7 @@ import duckdb
 from ingest.decode import Decoder
 from ingest.records import Records
 from lake.duck import view_sql
+from lake.remote import attach
 from lake.store import open_configured
 from schemas.events import AUTHORIZATION_DECISIONS, DEAD_LETTERS, IDENTITY_EVENTS, ORCHESTRATION_EVENTS
 
@@ -71,6 +72,7 @@ def from_lake(
     ready(f"the tables of {lake.url}, from now on")
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        attach(connection)
         while not stop.wait(LOOK_SECONDS):
             for table in WATCHED:
                 seen[table.name], files = lake.added_since(table, seen[table.name])

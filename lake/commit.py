@@ -144,7 +144,7 @@ class Committer:
                 },
                 storage_options=self.place.options(),
                 commit_properties=_properties(uuid.uuid4().hex, 2),
-                post_commithook_properties=_NO_HOOKS,
+                post_commithook_properties=NO_HOOKS,
             )
         except DeltaError as error:
             if read_entry(self.place, table.name, 0) is None:
@@ -168,7 +168,7 @@ class Committer:
             handle.alter.add_columns(
                 Schema.from_arrow(pa.schema(missing)).fields,
                 commit_properties=_properties(uuid.uuid4().hex, 1),
-                post_commithook_properties=_NO_HOOKS,
+                post_commithook_properties=NO_HOOKS,
             )
         except DeltaError as error:
             if read_entry(self.place, table.name, version) is None:
@@ -190,7 +190,7 @@ class Committer:
                 commit_properties=_properties(
                     attempt, len(actions) + len(transactions), changes.message, transactions
                 ),
-                post_commithook_properties=_NO_HOOKS,
+                post_commithook_properties=NO_HOOKS,
             )
         except (DeltaError, OSError) as error:
             # Also an object store's lost answer to a write that succeeded: only the entry itself tells.
@@ -243,9 +243,12 @@ def write_checkpoint(place: Place, name: str) -> None:
 
 def first_line(error: Exception) -> str:
     """What went wrong, in one line: with the causes that deltalake draws below it, without its backtrace."""
-    first, *more = _COLOUR.sub("", str(error)).strip().splitlines() or [type(error).__name__]
+    said = _COLOUR.sub("", str(error)).strip()
+    first, *more = said.splitlines() or [type(error).__name__]
     causes = (line.strip().removeprefix(_CAUSE).strip() for line in more if line.strip().startswith(_CAUSE))
-    return ": ".join([first, *causes])
+    # A store answers in XML, which may name who asked: its code says what was wrong.
+    told = (_XML.sub("", part) for part in [first, *causes, *_CODE.findall(said)[:1]])
+    return ": ".join(part for part in told if part)
 
 
 def _last_checkpoint(folder: Path) -> int:
@@ -257,7 +260,9 @@ def _last_checkpoint(folder: Path) -> int:
 
 _COLOUR = re.compile("\x1b\\[[0-9;]*m")
 _CAUSE = "↳"
-_NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+_XML = re.compile(r"(:\s*)?<(\?xml|Error).*")
+_CODE = re.compile(r"<Code>(\w{1,60})</Code>")
+NO_HOOKS = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 
 def _properties(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from lake.files import PARTITION
+from lake.remote import attach
 from schemas.catalogue import TABLES
 from schemas.errors import LakeError
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from lake.snapshot import Snapshot
     from schemas.table import Table
 
+# How an exception of `lake.remote` reads when it comes back from DuckDB, below the trace that led to it.
+_FROM_STORE = "IOException: "
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.list_(pa.string()): "VARCHAR[]",
@@ -43,6 +46,7 @@ def register(
     A column that a file does not have is null, and a table without files is an empty view. Plain views, so
     that the connection's cursors see them; `temporary` ones where its database is read-only.
     """
+    attach(connection)
     kind = "TEMP VIEW" if temporary else "VIEW"
     for name in tables if names is None else names:
         if name not in tables:
@@ -73,6 +77,19 @@ def view_sql(table: Table, files: list[str], *, filename: bool = False) -> str:
         f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = true, "
         f"hive_types = {{{PARTITION}: DATE}}, schema = MAP {{{fields}}})"
     )
+
+
+def told(error: Exception) -> str:
+    """What DuckDB said, in one line; where it was reading from a store, what the store said."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return next((line.partition(": ")[2] for line in lines if line.startswith(_FROM_STORE)), lines[0])
+
+
+def is_unreadable(error: Exception) -> bool:
+    """True where a file is not there, or cannot be read. An error from a store has no class that says so."""
+    import duckdb
+
+    return isinstance(error, duckdb.IOException) or f"\n{_FROM_STORE}" in str(error)
 
 
 def duck_type(kind: pa.DataType) -> str:

@@ -12,15 +12,18 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake.transaction import AddAction
 from pyarrow import parquet
 
+from lake.commit import first_line
 from lake.durable import make_folder, sync, sync_path
-from lake.log import filesystem
+from lake.objects import filesystem
 from schemas.errors import LakeError
 
 if TYPE_CHECKING:
@@ -35,6 +38,10 @@ GROUP_ROWS = 122_880  # DuckDB reads one row group per thread
 GROUP_BYTES = 128 * 1024 * 1024  # raw records may be large; a row group is what a reader holds in memory
 _LONGEST_BOUND = 128  # longer strings get no minimum and maximum: every reader of the log would carry them
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST_DAY = _EPOCH.date()
+# Rows come by partition and nearly by time. Stretches of a date that are this long in the mean are not copied.
+_STRETCH = 500
+_SAMPLE = 256
 
 
 @dataclass
@@ -92,16 +99,17 @@ def _instant(microseconds: int) -> str | None:
 
 def by_date(rows: pa.Table) -> Iterator[tuple[date, pa.Table]]:
     """The rows of each event date, in their order, without the column that their folder stands for."""
-    days = rows[PARTITION].unique().to_pylist()
-    if len(days) > 1:
-        place = pa.array(range(rows.num_rows), pa.int64())
-        keyed = pa.table({"day": rows[PARTITION], "place": place})
-        rows = rows.take(pc.sort_indices(keyed, [("day", "ascending"), ("place", "ascending")]))
-    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(rows[PARTITION]).to_pylist()}
-    start = 0
-    for day in sorted(days):
-        yield day, rows.slice(start, counts[day]).drop_columns([PARTITION])
-        start += counts[day]
+    days = rows[PARTITION].combine_chunks().cast(pa.int32()).to_numpy()
+    starts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist()] if len(days) else []
+    if len(starts) > 1 + len(days) // _STRETCH:
+        order = np.argsort(days, kind="stable")
+        rows, days = rows.take(pa.array(order)), days[order]
+        starts = [0, *(np.flatnonzero(np.diff(days)) + 1).tolist()]
+    stretches: dict[int, list[pa.Table]] = {}
+    for start, end in pairwise([*starts, len(days)]):
+        stretches.setdefault(int(days[start]), []).append(rows.slice(start, end - start))
+    for day in sorted(stretches):
+        yield _FIRST_DAY + timedelta(days=day), pa.concat_tables(stretches[day]).drop_columns([PARTITION])
 
 
 def write_file(
@@ -138,7 +146,9 @@ def write_file(
             sync_path(folder)  # also for a folder of the date that a killed writer made and did not sync
     except OSError as error:
         remove_files(place, name, [path])
-        raise LakeError(f"cannot write {place.file_url(name, path)}: {error.strerror or error}") from error
+        raise LakeError(
+            f"cannot write {place.file_url(name, path)}: {error.strerror or first_line(error)}"
+        ) from error
     return AddAction(
         path=path,
         size=size,
@@ -160,12 +170,22 @@ def remove_files(place: Place, name: str, paths: Iterable[str]) -> None:
 
 
 def _write(target: Any, schema: pa.Schema, batches: Iterable[pa.Table], statistics: Statistics) -> None:
-    plain = [f.name for f in schema if pa.types.is_binary(f.type)]
+    rest = iter(batches)
+    first = next(rest, None)
+    plain = [f.name for f in schema if pa.types.is_binary(f.type) or _is_varied(first, f)]
     with _writer(target, schema, plain) as writer:
-        for batch in batches:
+        for batch in chain([] if first is None else [first], rest):
             statistics.add(batch)
             per_row = max(batch.nbytes // max(batch.num_rows, 1), 1)
             writer.write_table(batch, row_group_size=max(min(GROUP_ROWS, GROUP_BYTES // per_row), 1))
+
+
+def _is_varied(rows: pa.Table | None, field: pa.Field) -> bool:
+    """Whether the first texts of a column mostly differ: a dictionary of them would be as large again."""
+    if rows is None or not pa.types.is_string(field.type):
+        return False
+    sample = rows[field.name].slice(0, _SAMPLE)
+    return bool(2 * pc.count_distinct(sample, mode="only_valid").as_py() > len(sample) - sample.null_count)
 
 
 def _writer(target: Any, schema: pa.Schema, plain: list[str]) -> AbstractContextManager[Any]:

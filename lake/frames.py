@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from lake.remote import options_of
 from schemas.catalogue import TABLES
 from schemas.errors import LakeError
 
@@ -32,6 +33,7 @@ def scan(snapshot: Snapshot, name: str) -> pl.LazyFrame:
         schema=schema,
         hive_partitioning=True,
         hive_schema={"event_date": pl.Date},
+        storage_options=options_of(files[0]),
         missing_columns="insert",
         extra_columns="ignore",
     ).select(schema.names())

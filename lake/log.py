@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pyarrow import fs
 
+from lake.objects import filesystem
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -92,16 +94,6 @@ def read_entry(place: Place, name: str, version: int) -> Entry | None:
     except FileNotFoundError:
         return None
     return parse_entry(version, content)
-
-
-def filesystem(place: Place, name: str) -> fs.FileSystem:
-    """A pyarrow file system rooted at the table: the disk, or the object store as deltalake reaches it."""
-    folder = place.folder(name)
-    if folder is not None:
-        return fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
-    from deltalake.fs import DeltaStorageHandler
-
-    return fs.PyFileSystem(DeltaStorageHandler(place.table_url(name), place.options()))
 
 
 def log_versions(place: Place, name: str) -> list[int]:

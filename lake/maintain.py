@@ -14,7 +14,8 @@ from pyarrow import fs, parquet
 
 from lake.commit import Changes, Committer, write_checkpoint
 from lake.files import GROUP_BYTES, GROUP_ROWS, PARTITION, remove_files, write_file
-from lake.log import LOG, filesystem, log_versions, read_entry
+from lake.log import LOG, log_versions, read_entry
+from lake.objects import filesystem
 from lake.retention import SAFE_FILE_RETENTION, file_retention
 from schemas.errors import LakeError
 

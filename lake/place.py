@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # deltalake decodes percent escapes in a local path and takes a backslash for a separator, so it would write
 # elsewhere.
 _UNUSABLE = re.compile(r"%[0-9A-Fa-f]{2}|\\|[\x00-\x1f\x7f]")
+# An empty folder is a lake without tables; a store has no folders, so an object says that one is meant to be here.
+MARK = "_lake"
+# deltalake looks for credentials in profiles, tokens and metadata only at AWS itself, unless it is told to.
+_USUAL_CHAIN = {"AWS_FORCE_CREDENTIAL_LOAD": "true"}
 _COLUMNS = frozenset(name for table in TABLES.values() for name in table.names)
 
 
@@ -46,6 +50,8 @@ class Place:
 
     def options(self) -> dict[str, str] | None:
         """The storage options, as deltalake takes them."""
+        if self.root is None and urlsplit(self.url).scheme in ("s3", "s3a"):
+            return {**_USUAL_CHAIN, **(self.storage_options or {})}
         return None if self.storage_options is None else dict(self.storage_options)
 
 

@@ -7,7 +7,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from lake.durable import sync
-from lake.log import filesystem
+from lake.objects import filesystem, write_whole
 from schemas.errors import LakeError
 
 if TYPE_CHECKING:
@@ -37,8 +37,7 @@ def probe(place: Place) -> float | None:
             path.unlink(missing_ok=True)
     else:
         files = filesystem(place, _FOLDER)
-        with files.open_output_stream(name) as stream:
-            stream.write(_WORDS)
+        write_whole(files, name, _WORDS)
         with files.open_input_stream(name) as stream:
             found = stream.read()
         modified = files.get_file_info(name).mtime

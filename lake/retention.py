@@ -9,6 +9,9 @@ from schemas.errors import LakeError
 
 # A reader may hold a snapshot, and a writer a file that is not committed yet, for this long at most.
 SAFE_FILE_RETENTION = timedelta(days=7)
+# Commits from one checkpoint to the next. Each entry since is read several times for a commit: nothing to speak of on a
+# disk, and a request to an object store each time.
+ON_A_DISK, ON_A_STORE = 50, 10
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Retention:
 
     log: timedelta = timedelta(days=400)
     files: timedelta = timedelta(days=30)
-    checkpoint_interval: int = 50
+    checkpoint_interval: int = ON_A_DISK
 
     def __post_init__(self) -> None:
         """LakeError for values that would endanger readers or writers."""

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from pyarrow import fs
 
 from lake.commit import first_line
-from lake.log import LOG, filesystem, log_versions, read_entry
+from lake.log import LOG, log_versions, read_entry
+from lake.objects import filesystem, gone
+from lake.place import MARK
 from lake.recovery import examine, is_sound
+from lake.remote import know_sizes
 from schemas.catalogue import TABLES
 from schemas.errors import LakeError
 
@@ -110,9 +114,27 @@ def table_names(place: Place) -> list[str]:
     if place.root is not None:
         return sorted(path.parent.name for path in place.root.glob(f"*/{LOG}"))
     try:
-        return [name for name in TABLES if DeltaTable.is_deltatable(place.table_url(name), place.options())]
+        return [
+            name
+            for name in sorted(TABLES.keys() & _beside(place))
+            if DeltaTable.is_deltatable(place.table_url(name), place.options())
+        ]
     except (DeltaError, OSError, ValueError) as error:
         raise LakeError(f"cannot reach the lake at {place.url}: {first_line(error)}") from error
+
+
+def is_there(place: Place) -> bool:
+    """Whether a lake was ever made on the object store. LakeError where the store cannot be asked."""
+    try:
+        return bool((TABLES.keys() | {MARK}) & _beside(place))
+    except (DeltaError, OSError) as error:
+        raise LakeError(f"cannot reach the lake at {place.url}: {first_line(error)}") from error
+
+
+def _beside(place: Place) -> set[str]:
+    """The names of what is in the lake's prefix, at one request."""
+    infos = filesystem(place, "").get_file_info(fs.FileSelector("", allow_not_found=True))
+    return {info.base_name for info in infos}
 
 
 def open_table(place: Place, name: str, version: int | None = None) -> DeltaTable | None:
@@ -187,6 +209,16 @@ def _committed(place: Place, name: str, version: int) -> datetime:
     return info.mtime  # type: ignore[no-any-return]
 
 
+def _lost(place: Place, name: str, paths: list[str]) -> str | None:
+    """One of the files of a past version that is there no more."""
+    folder = place.folder(name)
+    if folder is not None:
+        return next((path for path in paths if not (folder / path).exists()), None)
+    newest = DeltaTable(place.table_url(name), storage_options=place.options())
+    active = pa.table(newest.get_add_actions(flatten=True))["path"].to_pylist()
+    return next(iter(gone(filesystem(place, name), set(paths).difference(active))), None)
+
+
 def _pin(place: Place, name: str, handle: DeltaTable, *, past: bool) -> Pinned:
     protocol = handle.protocol()
     features = set(protocol.reader_features or ())
@@ -198,9 +230,14 @@ def _pin(place: Place, name: str, handle: DeltaTable, *, past: bool) -> Pinned:
     actions = pa.table(handle.get_add_actions(flatten=True))
     paths = sorted(actions["path"].to_pylist())
     files = tuple(path if "://" in path else place.file_url(name, path) for path in paths)
-    folder = place.folder(name)
-    if past and folder is not None and (gone := next((p for p in paths if not (folder / p).exists()), None)):
-        raise LakeError(f"version {handle.version()} of {name} has expired: its file {gone} is gone")
+    if place.root is None:
+        know_sizes(
+            place,
+            name,
+            dict(zip(actions["path"].to_pylist(), actions["size_bytes"].to_pylist(), strict=True)),
+        )
+    if past and (lost := _lost(place, name, paths)):
+        raise LakeError(f"version {handle.version()} of {name} has expired: its file {lost} is gone")
     counts = actions["num_records"]
     rows = None if counts.null_count else sum(counts.to_pylist())
     return Pinned(handle.version(), files, pa.schema(handle.schema()), rows)

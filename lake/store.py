@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from deltalake.exceptions import DeltaError
 
-from lake import follow, maintain, probe, recovery, snapshot, survey
+from lake import conditional, follow, maintain, probe, recovery, snapshot, survey
 from lake.append import NEVER, append
 from lake.commit import Committer, first_line, write_checkpoint
 from lake.durable import make_folder
 from lake.place import Place, locate
-from lake.retention import Retention
+from lake.remote import remember
+from lake.retention import ON_A_DISK, ON_A_STORE, Retention
 from lake.rewrite import rewrite
 from schemas.errors import CommitConflict, LakeError
 
@@ -50,16 +51,21 @@ def open_lake(
     """Open the lake in a local folder, or at the URL of an object store such as `s3://bucket/lake`.
 
     `create` makes the folder where it is missing. Opening for writing moves a commit that a crash cut short
-    aside (see `lake.recovery`); `read_only` changes nothing and reads up to before it. `retention` holds
-    for tables that are created from now on. LakeError when the folder is missing, is not a folder, cannot
-    be used, or its log is damaged.
+    aside (see `lake.recovery`), and tries out whether an object store can be relied on (see
+    `lake.conditional`); `read_only` changes nothing and reads up to before it. `retention` holds for tables
+    that are created from now on. LakeError when the folder is missing, is not a folder, cannot be used, or
+    its log is damaged, and when the store cannot be reached or takes no notice of conditions.
     """
     place = locate(url, storage_options)
     if place.root is not None:
         _prepare(place.root, create=create and not read_only, read_only=read_only)
-    elif not create and not snapshot.table_names(place):
+    elif (read_only or not create) and not snapshot.is_there(place):
         raise LakeError(f"there is no lake at {place.url}: check the URL, or ingest into it first")
-    return Lake(place, read_only=read_only, retention=retention or Retention())
+    if place.root is None and not read_only:
+        conditional.ensure(place, create=create)
+    return Lake(
+        place, read_only=read_only, retention=retention or Retention(checkpoint_interval=_interval(place))
+    )
 
 
 def open_configured(settings: LakeSettings, *, create: bool = False, read_only: bool = False) -> Lake:
@@ -69,8 +75,16 @@ def open_configured(settings: LakeSettings, *, create: bool = False, read_only: 
         create=create,
         read_only=read_only,
         storage_options=settings.storage_options,
-        retention=Retention(log=settings.log_retention, files=settings.file_retention),
+        retention=Retention(
+            log=settings.log_retention,
+            files=settings.file_retention,
+            checkpoint_interval=_interval(locate(settings.url)),
+        ),
     )
+
+
+def _interval(place: Place) -> int:
+    return ON_A_STORE if place.root is None else ON_A_DISK
 
 
 class Lake:
@@ -81,6 +95,7 @@ class Lake:
         self.url = place.url
         self.read_only = read_only
         self._place = place
+        remember(place)
         self._committer = Committer(place, retention)
 
     def append(

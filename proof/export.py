@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyarrow import fs
-
+from lake.commit import first_line
+from lake.objects import filesystem, write_whole
 from lake.place import locate
 from schemas.errors import LakeError
 
@@ -29,14 +29,10 @@ def export(settings: IntegritySettings, checkpoint: Checkpoint) -> str | None:
             place.root.mkdir(parents=True, exist_ok=True)
             (place.root / name).write_bytes(text)
         else:
-            from deltalake.fs import DeltaStorageHandler
-
-            files = fs.PyFileSystem(DeltaStorageHandler(place.url, place.options()))
-            with files.open_output_stream(name) as stream:
-                stream.write(text)
+            write_whole(filesystem(place, ""), name, text)
     except OSError as error:
         raise LakeError(
-            f"the checkpoint is signed, and cannot be exported to {place.url}: {error.strerror or error}; "
+            f"the checkpoint is signed, and cannot be exported to {place.url}: {error.strerror or first_line(error)}; "
             "counterfoil checkpoint export writes it by hand"
         ) from error
     return f"{place.url}/{name}"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 
+from lake.duck import told
+from lake.remote import attach
 from schemas.errors import LakeError
 
 if TYPE_CHECKING:
@@ -70,10 +72,10 @@ class Reader:
 
 def failure(error: Exception) -> LakeError:
     """The error to raise: want of memory or of disk says nothing about a file, and must not be taken for damage."""
-    told = str(error).splitlines()[0]
-    if "Out of Memory" in told or "No space left" in told:
-        return LakeError(f"there is not enough memory or temporary disk for this: {told}")
-    return Unreadable(told)
+    said = told(error)
+    if "Out of Memory" in said or "No space left" in said:
+        return LakeError(f"there is not enough memory or temporary disk for this: {said}")
+    return Unreadable(said)
 
 
 def connect(memory: str = MEMORY, folder: str | None = None) -> duckdb.DuckDBPyConnection:
@@ -82,5 +84,6 @@ def connect(memory: str = MEMORY, folder: str | None = None) -> duckdb.DuckDBPyC
     if folder is not None:
         config["temp_directory"] = folder
     connection = duckdb.connect(":memory:", config=config)
+    attach(connection)
     connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
     return connection

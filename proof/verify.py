@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lake.place import locate
+from lake.remote import size_of
 from lake.retention import Retention
 from lake.store import Lake, open_configured
 from proof.chain import ENTRY_KEYS, RECORD_TABLES, SEALS, moment, records_chain
@@ -158,7 +159,7 @@ class _Verification:
         files = []
         for file in pinned.files(name):
             try:
-                self._result.size += Path(file).stat().st_size if "://" not in file else 0
+                self._result.size += size_of(file) if "://" in file else Path(file).stat().st_size
             except OSError:
                 self._result.add("missing", f"the file {_short(file)} is gone", table=name)
             else:

@@ -41,6 +41,7 @@ from schemas.policy_mapping import CloudTrailMapping, EnvoyMapping, OpaMapping
 from schemas.rule_settings import RuleOverride  # noqa: TC001 - pydantic reads it
 from schemas.schedule_settings import ScheduleSettings
 from schemas.size import Size  # noqa: TC001 - pydantic reads it
+from schemas.spark_settings import SparkSettings
 from schemas.sql_settings import SqlSettings
 
 DEFAULT_FILE = "counterfoil.toml"
@@ -266,6 +267,7 @@ class Settings(BaseSettings):
     schedule: ScheduleSettings = ScheduleSettings()
     delivery: DeliverySettings = DeliverySettings()
     sql: SqlSettings = SqlSettings()
+    spark: SparkSettings = SparkSettings()
     integrity: IntegritySettings = IntegritySettings()
     retention: RetentionSettings = RetentionSettings()
     dashboard: DashboardSettings = DashboardSettings()

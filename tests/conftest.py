@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -22,6 +23,31 @@ settings.register_profile(
 )  # fmt: skip
 settings.register_profile("long", settings.get_profile("suite"), max_examples=120)
 settings.load_profile("suite")
+
+ON_A_STORE = os.environ.get("COUNTERFOIL_TEST_LAKE") == "s3"
+STORE = ExitStack()
+if ON_A_STORE:
+    from tests.objectstore import redirect
+
+    redirect.install()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the object store of the session, where its lakes are to be on one; workers find it."""
+    if ON_A_STORE and not hasattr(config, "workerinput"):
+        redirect.serve(STORE)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about a disk, where lakes are on an object store."""
+    if ON_A_STORE:
+        redirect.leave_out(config, items)
+
+
+def pytest_unconfigure() -> None:
+    """Stop it."""
+    STORE.close()
+
 
 pytest_plugins = ["tests.broker.fixtures", "tests.browser"]
 

@@ -18,7 +18,7 @@ import duckdb
 import pyarrow as pa
 
 from analytics.views import views
-from lake.duck import quote_name, view_sql
+from lake.duck import is_unreadable, quote_name, view_sql
 from schemas.catalogue import TABLES
 from schemas.gathered import GATHERED, KINDS
 
@@ -59,8 +59,10 @@ def gather(session: Session, lake: Lake, lookback: timedelta, *, anew: bool = Fa
     try:
         if files is not None and any(files.values()):
             _make_over(session, files, lookback)
-    except duckdb.IOException:  # compacted away, and expired since
-        files = None
+    except duckdb.Error as error:
+        if not is_unreadable(error):
+            raise
+        files = None  # compacted away, and expired since
     if base is None or files is None:
         session.run("DELETE FROM known")
         session.run("DELETE FROM fresh")

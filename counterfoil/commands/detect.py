@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from analytics.engine import ENGINES
 from counterfoil.options import with_format, with_settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,12 @@ _LEVELS = ("informational", "low", "medium", "high", "critical")
 @click.option("--whole", is_flag=True, help="Judge everything anew, not what is new since the last run.")
 @click.option("--dry-run", is_flag=True, help="Show what holds; write nothing.")
 @click.option(
+    "--engine",
+    type=click.Choice(ENGINES),
+    default="duckdb",
+    help="What runs the rules; spark judges everything anew, on the Apache Spark of the settings.",
+)
+@click.option(
     "--fail-on", type=click.Choice(_LEVELS), help="Exit with 10 when a finding of this level or above holds."
 )
 @with_format("table", "json", "ocsf")
@@ -36,6 +43,7 @@ def command(
     closed: bool,
     whole: bool,
     dry_run: bool,
+    engine: str,
     fail_on: str | None,
     form: str,
     settings: Settings,
@@ -50,7 +58,9 @@ def command(
     from counterfoil.progress import status
 
     with status("detecting") as tell:
-        detection = detect(settings, only=only, closed=closed, whole=whole, dry_run=dry_run, report=tell)
+        detection = detect(
+            settings, only=only, closed=closed, whole=whole, dry_run=dry_run, engine=engine, report=tell
+        )
     _print(detection, form, settings, dry_run=dry_run)
     for message in detection.failed.values():
         click.echo(f"counterfoil: {message}", err=True)

@@ -22,7 +22,7 @@ from analytics.rule import (
     read_rule,
     rules,
 )
-from analytics.rule_syntax import given_by_action_backing, spark_problems
+from analytics.rule_syntax import given_by_action_backing
 from analytics.views import views
 from schemas.errors import RuleError, SettingsError
 from schemas.settings import Settings
@@ -197,11 +197,3 @@ def test_the_file_of_a_rule_has_no_key_that_is_not_read(rule: Rule) -> None:
 
     keys = tomllib.loads((rule_folder(rule) / "rule.toml").read_text(encoding="utf-8")).keys()
     assert keys <= Rule.model_fields.keys()
-
-
-# The other engine.
-
-
-@pytest.mark.parametrize("name", views())
-def test_a_view_can_be_translated_for_spark(name: str) -> None:
-    assert spark_problems(views()[name].sql) == []
