@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from pyarrow import fs
 
 from lake.objects import filesystem
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from deltalake import DeltaTable
 
     from lake.place import Place
 
@@ -116,3 +119,9 @@ def list_log(log: Path) -> tuple[list[int], dict[int, list[Path]]]:
             elif checkpoint := _CHECKPOINT.fullmatch(path.name):
                 checkpoints.setdefault(int(checkpoint[1]), []).append(path)
     return sorted(versions), {version: sorted(checkpoints[version]) for version in sorted(checkpoints)}
+
+
+def active_files(handle: DeltaTable) -> pa.Table:
+    """The files of the handle's version, one row each, as deltalake has them: `path`, `size_bytes`, `num_records` …"""
+    # As a stream: pyarrow's own way of making a table of this would load pandas first.
+    return pa.RecordBatchReader.from_stream(handle.get_add_actions(flatten=True)).read_all()

@@ -14,7 +14,7 @@ from pyarrow import fs, parquet
 
 from lake.commit import Changes, Committer, write_checkpoint
 from lake.files import GROUP_BYTES, GROUP_ROWS, PARTITION, remove_files, write_file
-from lake.log import LOG, log_versions, read_entry
+from lake.log import LOG, active_files, log_versions, read_entry
 from lake.objects import filesystem
 from lake.retention import SAFE_FILE_RETENTION, file_retention
 from schemas.errors import LakeError
@@ -173,7 +173,7 @@ def history(place: Place, name: str, limit: int | None) -> list[Version]:
 
 def active(handle: DeltaTable) -> list[File]:
     """The active files, oldest first, so that rows stay in the order in which they came."""
-    actions = pa.table(handle.get_add_actions(flatten=True))
+    actions = active_files(handle)
     found = [
         (written, File(path, size, day.isoformat()))
         for path, size, written, day in zip(

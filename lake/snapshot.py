@@ -13,7 +13,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import fs
 
 from lake.commit import first_line
-from lake.log import LOG, log_versions, read_entry
+from lake.log import LOG, active_files, log_versions, read_entry
 from lake.objects import filesystem, gone
 from lake.place import MARK
 from lake.recovery import examine, is_sound
@@ -215,7 +215,7 @@ def _lost(place: Place, name: str, paths: list[str]) -> str | None:
     if folder is not None:
         return next((path for path in paths if not (folder / path).exists()), None)
     newest = DeltaTable(place.table_url(name), storage_options=place.options())
-    active = pa.table(newest.get_add_actions(flatten=True))["path"].to_pylist()
+    active = active_files(newest)["path"].to_pylist()
     return next(iter(gone(filesystem(place, name), set(paths).difference(active))), None)
 
 
@@ -227,7 +227,7 @@ def _pin(place: Place, name: str, handle: DeltaTable, *, past: bool) -> Pinned:
             f"{name} uses {', '.join(sorted(features)) or 'column mapping'}, which another writer turned on "
             "and which Counterfoil cannot read: turn it off there"
         )
-    actions = pa.table(handle.get_add_actions(flatten=True))
+    actions = active_files(handle)
     paths = sorted(actions["path"].to_pylist())
     files = tuple(path if "://" in path else place.file_url(name, path) for path in paths)
     if place.root is None:
