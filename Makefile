@@ -32,7 +32,7 @@ test: setup ## run all tests (JOBS=3 at a time; ARGS="..." goes to pytest)
 
 test-long: setup ## what takes minutes: every combination, OPA built from source, many more hostile records
 	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m long $(ARGS)
-	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py tests/analytics/test_incremental.py $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --hypothesis-profile=long tests/ingest/formats/test_hostile.py tests/ingest/test_quick.py tests/analytics/test_incremental.py $(ARGS)
 
 test-spark: $(VENV)/.spark ## the rules on Apache Spark: one process, a cluster, Spark Connect (minutes; needs a JDK 17)
 	@$(BIN)/python -m pytest -n 0 -m spark tests/spark $(ARGS)

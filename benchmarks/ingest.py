@@ -1,19 +1,24 @@
 """From a broker to committed rows, beside the client's bare consumption of the same topics in the same run.
 
-    python -m benchmarks.ingest [--events 500000] [--partitions 4] [--compression lz4] [--rounds 3]
+    python -m benchmarks.ingest [--events 1000000] [--partitions 4] [--compression lz4] [--rounds 3]
 
-Events are native JSON of about 740 bytes. `bare` is kafka-python's poll() loop that counts records and looks at none.
+Events are native JSON of about 770 bytes. `bare` is kafka-python's poll() loop that counts records and looks at none.
 `ingest` is `counterfoil ingest --until-end`: strict decoding, raw bytes and their SHA-256 kept, exactly once, synced.
-Each measurement is a process of its own; the rounds alternate, and medians are told. Events per core-second are events
-divided by the process's own CPU time; the broker's is not counted.
+`workers` is the same with `--workers 2`: what that gains shows where the broker, which runs here too, leaves two cores
+free. `reading` is the rate from the first commit to the last, without start and end. Each measurement is a process of
+its own; the rounds alternate, and medians are told. Events per core-second are events divided by the CPU time of the
+process and those that it started; the broker's is not counted.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +30,26 @@ TOPICS = ("agent.orchestration", "agent.authorization")
 def main() -> None:
     """Start a broker, fill it, measure both in turn, print the ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--events", type=int, default=500_000)
+    parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--compression", default="lz4", choices=["lz4", "zstd", "gzip", "none"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--part", choices=["bare", "ingest"], help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=["bare", "ingest", "workers"], help=argparse.SUPPRESS)
     parser.add_argument("--bootstrap", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
-        work = _bare if options.part == "bare" else _ingest
-        print(json.dumps(measured(lambda: work(options.bootstrap))))
+        work = (
+            _bare
+            if options.part == "bare"
+            else partial(_ingest, workers=2 if options.part == "workers" else 1)
+        )
+        print(json.dumps(_with_children(measured(lambda: work(options.bootstrap)))))
         return
     with tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as home:
-        broker = _start(Path(home))
-        results: dict[str, list[dict[str, Any]]] = {"bare": [], "ingest": []}
+        broker = start_broker(Path(home))
+        results: dict[str, list[dict[str, Any]]] = {"bare": [], "ingest": [], "workers": []}
         try:
-            _fill(broker, options)
+            fill(broker, options)
             for number in range(options.rounds):
                 for part, runs in results.items():
                     runs.append(
@@ -52,7 +61,8 @@ def main() -> None:
     _print(results, broker.name, options)
 
 
-def _start(home: Path) -> Any:
+def start_broker(home: Path) -> Any:
+    """A broker in that folder."""
     import os
 
     from tests.broker import start
@@ -60,7 +70,8 @@ def _start(home: Path) -> Any:
     return start(home, owner=os.getpid(), progress=tell)
 
 
-def _fill(broker: Any, options: argparse.Namespace) -> None:
+def fill(broker: Any, options: argparse.Namespace) -> None:
+    """Make the topics and produce so many events into them."""
     from sample_data.bulk import bulk_records
     from tests.broker import Message
 
@@ -96,16 +107,38 @@ def _bare(bootstrap: str) -> dict[str, Any]:
     return {"events": events}
 
 
-def _ingest(bootstrap: str) -> dict[str, Any]:
-    from ingest.run import run_kafka
+def _with_children(figures: dict[str, Any]) -> dict[str, Any]:
+    """The figures with the CPU time of processes that it started, as far as those have ended."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    figures["cpu_seconds"] = round(figures["cpu_seconds"] + children.ru_utime + children.ru_stime, 2)
+    return figures
+
+
+def _ingest(bootstrap: str, workers: int) -> dict[str, Any]:
+    from ingest.run import Progress, run_kafka, run_kafka_workers
     from schemas.settings import load_settings
 
     with tempfile.TemporaryDirectory(prefix="counterfoil-bench-lake-") as lake:
         settings = load_settings(
             lake={"url": lake}, kafka={"bootstrap_servers": [bootstrap], "group_id": Path(lake).name}
         )
-        summary = run_kafka(settings, until_end=True)
-    return {"events": summary.records, "dead": sum(summary.dead.values()), "commits": summary.commits}
+        told: list[tuple[float, int]] = []
+
+        def report(progress: Progress) -> None:
+            if progress.summary.records and (not told or told[-1][1] < progress.summary.records):
+                told.append((time.monotonic(), progress.summary.records))
+
+        if workers > 1:
+            summary = run_kafka_workers(settings, workers, until_end=True, report=report)
+        else:
+            summary = run_kafka(settings, until_end=True, report=report)
+    (began, first), (ended, last) = told[0], told[-1]
+    return {
+        "events": summary.records,
+        "dead": sum(summary.dead.values()),
+        "commits": summary.commits,
+        "reading": round((last - first) / max(ended - began, 0.001)),
+    }
 
 
 def _print(results: dict[str, list[dict[str, Any]]], broker: str, options: argparse.Namespace) -> None:
@@ -126,6 +159,8 @@ def _print(results: dict[str, list[dict[str, Any]]], broker: str, options: argpa
             f"{peak:.2f} GiB at peak"
         )
     print(f"ingest does {rates['ingest'] / rates['bare']:.2f} of the bare client's events per core-second")
+    one, two = (statistics.median(run["reading"] for run in results[part]) for part in ("ingest", "workers"))
+    print(f"reading: {one:,.0f} events/s by one, {two:,.0f} by two workers, {two / one:.2f} times that")
 
 
 if __name__ == "__main__":

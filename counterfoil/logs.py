@@ -8,9 +8,13 @@ from __future__ import annotations
 import json
 import logging
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from counterfoil.output import to_json, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FORMS = ("text", "json")
 _OWN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -23,6 +27,13 @@ def configure(form: str, *, verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
     # The client says the same as our own one line, several times over.
     logging.getLogger("kafka").setLevel(logging.WARNING if verbose else logging.CRITICAL)
+
+
+def as_here() -> Callable[[], None]:
+    """What makes another process log as this one does; it can be sent there."""
+    root = logging.getLogger()
+    form = "json" if any(isinstance(handler.formatter, _Json) for handler in root.handlers) else "text"
+    return partial(configure, form, verbose=root.level <= logging.INFO)
 
 
 class _Text(logging.Formatter):

@@ -28,23 +28,25 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from ingest.cloudevents import Opened, open_events
 from ingest.formats.native import Native, is_plain
 from ingest.formats.registry import readers
 from ingest.formats.shape import array_shape_of, shape_of
 from ingest.jsonrecord import cut, parse
 from ingest.mapping import Mapping
+from ingest.order import in_order
 from ingest.provenance import Batch, build_table, dead_table
+from ingest.quick.plain import Plain, read_plain
 from ingest.records import BytesReader, DeadLetter
 from schemas.errors import RecordError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pyarrow as pa
+
     from ingest.confluent.frame import Frames
-    from ingest.records import Headers, Reader, Records
+    from ingest.records import Headers, Reader, Records, Rows
     from schemas.settings import Settings
 
 _FORMAT_HEADER = "counterfoil-format"
@@ -77,6 +79,12 @@ class _Parts:
     tables: list[tuple[str, pa.Table]] = field(default_factory=list)
     dead: list[DeadLetter] = field(default_factory=list)
     skipped: Counter[str] = field(default_factory=Counter)
+
+    def build(self, rows: Rows, batch: Batch) -> None:
+        table, dead = build_table(rows, batch)
+        self.dead += dead
+        if len(table):
+            self.tables.append((rows.table.name, table))
 
     def add(self, other: _Parts) -> None:
         self.tables += other.tables
@@ -123,21 +131,26 @@ class Decoder:
 
         Raises SourceError where the records need the schema registry, and it does not answer: try them again.
         """
-        batch = Batch(records, ingest_time, self._oldest, ingest_time + self._max_future, self._keep_raw)
+        batch = self._batch(records, ingest_time)
         parts = _Parts()
-        values = self._frames.open(records) if self._frames is not None else None
-        opened = open_events(records, parts.dead, self._max_bytes, values)
-        skipped = {"cloudevents": opened.skipped}
-        for name, chosen in self._choose(opened, parts.dead).items():
-            read = _read(self._readers[name], chosen, batch, opened, self._mapping)
-            skipped[name] = read.skipped
-            parts.add(read)
+        plain = self._plain(records)
+        for rows in plain.rows:
+            parts.build(rows, batch)
+        skipped: dict[str, Counter[str]] = {}
+        if len(plain.rest) == len(records):
+            self._decode_carefully(batch, parts, skipped)
+        elif plain.rest:
+            others = _Parts()
+            self._decode_carefully(self._batch(records.at(plain.rest), ingest_time), others, skipped)
+            for letter in others.dead:
+                letter.record = plain.rest[letter.record]
+            parts.add(others)
         result = Decoding(
-            skipped=parts.skipped + opened.skipped,
+            skipped=parts.skipped,
             skipped_of={name: counts for name, counts in skipped.items() if counts},
         )
         for table in dict.fromkeys(name for name, _ in parts.tables):
-            result.tables[table] = pa.concat_tables([rows for name, rows in parts.tables if name == table])
+            result.tables[table] = in_order([rows for name, rows in parts.tables if name == table])
             result.rows += len(result.tables[table])
         if parts.dead:
             parts.dead.sort(key=lambda letter: (letter.record, letter.index))
@@ -145,6 +158,27 @@ class Decoder:
             result.dead = len(parts.dead)
             result.reasons.update(letter.reason for letter in parts.dead)
         return result
+
+    def _batch(self, records: Records, ingest_time: datetime) -> Batch:
+        return Batch(records, ingest_time, self._oldest, ingest_time + self._max_future, self._keep_raw)
+
+    def _plain(self, records: Records) -> Plain:
+        """Read what is of the native format beyond doubt, where nothing says that it is to be read as another."""
+        if self._frames is None and self._by_topic.get(records.topic, Native.name) == Native.name:
+            return read_plain(records, self._max_bytes)
+        return Plain(rest=list(range(len(records))))
+
+    def _decode_carefully(self, batch: Batch, parts: _Parts, skipped: dict[str, Counter[str]]) -> None:
+        """Decode the records of the batch one by one, each by the format that it is of."""
+        records = batch.records
+        values = self._frames.open(records) if self._frames is not None else None
+        opened = open_events(records, parts.dead, self._max_bytes, values)
+        parts.skipped += opened.skipped
+        skipped["cloudevents"] = opened.skipped
+        for name, chosen in self._choose(opened, parts.dead).items():
+            read = _read(self._readers[name], chosen, batch, opened, self._mapping)
+            skipped[name] = read.skipped
+            parts.add(read)
 
     def _choose(self, opened: Opened, dead: list[DeadLetter]) -> dict[str, list[int]]:
         """The places of the opened records by format; those that have none become dead letters."""
@@ -231,10 +265,7 @@ def _read(reader: Reader, chosen: Sequence[int], batch: Batch, opened: Opened, m
         decoded = opened.settle(reader.read(opened.records, chosen), mapping)
         parts.dead, parts.skipped = decoded.dead, decoded.skipped
         for rows in decoded.rows:
-            table, dead = build_table(rows, batch)
-            parts.dead += dead
-            if len(table):
-                parts.tables.append((rows.table.name, table))
+            parts.build(rows, batch)
     except MemoryError:
         raise
     # The one broad except: records come from agents under attack, and an error of a reader must cost one

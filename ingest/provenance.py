@@ -105,6 +105,7 @@ def build_table(rows: Rows, batch: Batch) -> tuple[pa.Table, list[DeadLetter]]:
         places = pa.array(record, pa.int64())
     index = rows.index if good is None else [rows.index[r] for r in good]
     columns.update(_provenance(rows.source_format, record, index, places, batch))
+    columns["raw"] = _raw(record, columns["raw"] if "raw" in rows.columns else None, batch)
     columns["event_date"] = columns[table.time_column].cast(DATE)
     return pa.Table.from_arrays([columns[name] for name in table.names], schema=table.schema), dead
 
@@ -122,10 +123,11 @@ def _check_times(
         low, high = _CALENDAR
         if column.name == own:
             low, high = pa.scalar(batch.oldest, TIME), pa.scalar(batch.newest, TIME)
+        span = pc.min_max(times)
+        if pc.and_(pc.greater_equal(span["min"], low), pc.less_equal(span["max"], high)).as_py():
+            continue
         outside = pc.fill_null(pc.or_(pc.less(times, low), pc.greater(times, high)), False)
         places = pc.indices_nonzero(outside)
-        if not len(places):
-            continue
         advice = (
             f"it must lie from {_written(low)} to {_written(high)} (ingest.oldest, ingest.max_future)"
             if column.name == own
@@ -160,11 +162,15 @@ def _provenance(
         "source_index": pa.array(index, INT),
         "record_time": batch.record_times.take(places),
         "ingest_time": pa.repeat(pa.scalar(batch.ingest_time, TIME), count),
-        "raw": pa.array(_first_only(records.value, record), BYTES)
-        if batch.keep_raw
-        else pa.nulls(count, BYTES),
         "raw_sha256": pa.array([batch.digests[place] for place in record], BYTES),
     }
+
+
+def _raw(record: list[int], given: pa.Array | None, batch: Batch) -> pa.Array:
+    """The bytes of each row's record, where they are kept."""
+    if not batch.keep_raw:
+        return pa.nulls(len(record), BYTES)
+    return pa.array(_first_only(batch.records.value, record), BYTES) if given is None else given
 
 
 def _first_only(values: Sequence[bytes | None], record: list[int]) -> Sequence[bytes | None]:

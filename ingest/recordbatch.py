@@ -24,6 +24,7 @@ from kafka.protocol.consumer import IsolationLevel
 from lz4.frame import LZ4FrameDecompressor
 
 from ingest.batch import Chunk
+from ingest.quick import _quick
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +79,8 @@ class WholeBatch:
         try:
             data = _unpack(raw[batch.HEADER_STRUCT.size :], batch.compression_type)
             at_append = batch.max_timestamp if batch.timestamp_type == batch.LOG_APPEND_TIME else None
-            chunk = split(data, batch.records_count, batch.base_offset, batch.first_timestamp, at_append)
+            told = (data, batch.records_count, batch.base_offset, batch.first_timestamp, at_append)
+            chunk = split_quickly(*told) or split(*told)
             if chunk.offset and chunk.offset[-1] > self.offset:
                 raise ValueError("a record's offset lies beyond the batch")
         except SPOILT as error:
@@ -131,6 +133,19 @@ def _unpack_snappy(data: bytes) -> bytes:
         pa.decompress(block, decompressed_size=size, codec="snappy", asbytes=True)
         for block, size in zip(blocks, sizes, strict=True)
     )
+
+
+def split_quickly(
+    data: bytes, count: int, base_offset: int, base_time: int, at_append: int | None
+) -> Chunk | None:
+    """As `split`, in C; None where that is not there, or finds anything wrong."""
+    found = _quick and _quick.split(data, count, base_offset, base_time)
+    if not found:
+        return None
+    offset, time_us, key, value, headers = found
+    if at_append is not None:
+        time_us = [microseconds(at_append)] * count
+    return Chunk(0, offset, value, key, headers, time_us, len(data))
 
 
 def split(data: bytes, count: int, base_offset: int, base_time: int, at_append: int | None) -> Chunk:

@@ -42,6 +42,14 @@ class Records:
         """The name of the topic-partition in the lake's transactions."""
         return f"{self.topic}-{self.partition}"
 
+    def at(self, places: Sequence[int]) -> Records:
+        """The records at those places."""
+        return Records(
+            self.stream, self.topic, self.partition, [self.offset[i] for i in places],
+            [self.value[i] for i in places], [self.key[i] for i in places], [self.headers[i] for i in places],
+            [self.time_us[i] for i in places], self.next_offset,
+        )  # fmt: skip
+
     def __len__(self) -> int:
         """How many records."""
         return len(self.offset)
@@ -53,8 +61,8 @@ class Rows:
 
     `record[r]` is the place of row r's record in the Records it was read from, `index[r]` the row's place
     within that record. Columns that a format cannot fill are left out and become null. Provenance is added
-    later: where `time_estimated` is true and the table's time is null, the record's own time is taken, else
-    the time of ingest.
+    later, but for a column `raw` that is given here: where `time_estimated` is true and the table's time is null,
+    the record's own time is taken, else the time of ingest.
     """
 
     table: Table

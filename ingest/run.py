@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from lake.store import Lake
     from schemas.settings import IngestSettings, Settings
 
-__all__ = ["Progress", "Summary", "run_files", "run_kafka", "stop_on_signals"]
+__all__ = ["Progress", "Summary", "run_files", "run_kafka", "run_kafka_workers", "stop_on_signals"]
 
 
-def _silent(_: Progress) -> None:
+def _silent(_: object) -> None:
     """Report to nobody."""
+
+
+def _nothing() -> None:
+    """Prepare nothing."""
 
 
 def run_kafka(
@@ -33,12 +37,14 @@ def run_kafka(
     until_end: bool = False,
     stop: threading.Event | None = None,
     report: Callable[[Progress], None] = _silent,
+    committed: Callable[[float], None] | None = None,
 ) -> Summary:
     """Read the configured topics into the lake as one member of the consumer group.
 
     Runs until `stop` is set: the batch at hand is then committed and the group left. With `until_end` it also ends
     when everything that the topics held at its start is in the lake. Any number of processes may run at once, here
-    or elsewhere. `report` is called after each commit, and every ten seconds when nothing comes.
+    or elsewhere. `report` is called after each commit, and every ten seconds when nothing comes; `committed` with
+    the seconds that each commit took.
 
     Raises SourceError, LakeError or SettingsError.
     """
@@ -47,7 +53,7 @@ def run_kafka(
 
     lake = open_configured(settings.lake, create=True)
     with (
-        _metered(settings.ingest, lake, Decoder(settings), report) as (committer, told),
+        _metered(settings.ingest, lake, Decoder(settings), report, committed) as (committer, told),
         KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source,
     ):
         return Member(settings, source, lake, committer, told).run(
@@ -77,16 +83,57 @@ def run_files(
         return files.run(paths, stop or threading.Event())
 
 
+def run_kafka_workers(
+    settings: Settings,
+    count: int,
+    *,
+    until_end: bool = False,
+    stop: threading.Event | None = None,
+    report: Callable[[Progress], None] = _silent,
+    prepare: Callable[[], None] = _nothing,
+) -> Summary:
+    """As `run_kafka`, by so many processes; `prepare` is called first in each, and must be picklable.
+
+    Metrics and health are told by this process, of all of them. Raises what `ingest.workers.run_workers` does.
+    """
+    from ingest.workers import run_workers
+
+    with _told(settings.ingest, report) as (told, committed):
+        return run_workers(
+            settings, count, until_end=until_end, stop=stop or threading.Event(), report=told,
+            committed=committed or _silent, prepare=prepare,
+        )  # fmt: skip
+
+
 @contextmanager
 def _metered(
-    settings: IngestSettings, lake: Lake, decoder: Decoder, report: Callable[[Progress], None]
+    settings: IngestSettings,
+    lake: Lake,
+    decoder: Decoder,
+    report: Callable[[Progress], None],
+    committed: Callable[[float], None] | None = None,
 ) -> Iterator[tuple[Committer, Callable[[Progress], None]]]:
     """Give the committer and the report to run with; with a port for metrics, both feed what is told there."""
+    with _told(settings, report) as (told, measured):
+        seconds = measured or committed
+        if seconds is None:
+            yield Committer(lake, decoder), told
+            return
+        from ingest.metrics import TimedCommitter
+
+        yield TimedCommitter(lake, decoder, seconds), told
+
+
+@contextmanager
+def _told(
+    settings: IngestSettings, report: Callable[[Progress], None]
+) -> Iterator[tuple[Callable[[Progress], None], Callable[[float], None] | None]]:
+    """Give the report to run with and, with a port for metrics, what is to be told of each commit."""
     if settings.metrics_port is None:
-        yield Committer(lake, decoder), report
+        yield report, None
         return
     from ingest.health import serve
-    from ingest.metrics import Meter, TimedCommitter
+    from ingest.metrics import Meter
 
     meter = Meter()
 
@@ -95,7 +142,7 @@ def _metered(
         report(progress)
 
     with serve(meter, settings.metrics_address, settings.metrics_port):
-        yield TimedCommitter(lake, decoder, meter.committed), told
+        yield told, meter.committed
 
 
 @contextmanager

@@ -47,6 +47,15 @@ class Summary:
             self.formats.setdefault(name, Tally()).add(counts)
         self.seconds = time.monotonic() - self._began
 
+    def merge(self, other: Summary) -> None:
+        """Add the counts of another run; `seconds` stay this one's."""
+        for name in ("records", "skipped", "commits", "conflicts", "holes"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.rows.update(other.rows)
+        self.dead.update(other.dead)
+        for name, counts in other.formats.items():
+            self.formats.setdefault(name, Tally()).add(counts)
+
     def close(self) -> Summary:
         """Set the seconds to those since the start."""
         self.seconds = time.monotonic() - self._began

@@ -29,7 +29,7 @@ def one_spelling(ids: pa.Array, digits: int) -> pa.Array:
     """
     if ids.null_count == len(ids):
         return ids
-    if pc.any(pc.match_substring_regex(ids, pattern="[A-F]")).as_py():
+    if pc.any(pc.not_equal(ids, pc.ascii_lower(ids))).as_py():
         hexadecimal = pc.match_substring_regex(ids, pattern=f"^[0-9A-Fa-f]{{{digits}}}$")
         ids = pc.if_else(hexadecimal, pc.utf8_lower(ids), ids)
     nothing = pc.equal(ids, "0" * digits)

@@ -18,6 +18,7 @@ from proof.chain import ENTRY_KEYS, RECORD_TABLES, SEALS, moment, records_chain
 from proof.checkpoint import check, check_kept, read_checkpoints
 from proof.compare import Stream
 from proof.entries import verify_entries
+from proof.footers import misleading
 from proof.leaf import text_sql
 from proof.outcome import Report
 from proof.reader import Reader, Unreadable
@@ -164,6 +165,14 @@ class _Verification:
                 self._result.add("missing", f"the file {_short(file)} is gone", table=name)
             else:
                 files.append(file)
+                column = None if "://" in file else misleading(file)
+                if column is not None:
+                    self._result.add(
+                        "modified",
+                        f"the file {_short(file)} says of its column {column} what its rows do not bear out, so that "
+                        "readers pass over some",
+                        table=name,
+                    )
         return files
 
     def _records(self, chains: Chains, tombs: Tombs, tables: dict[str, Snapshot]) -> None:

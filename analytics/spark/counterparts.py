@@ -25,7 +25,7 @@ SAME: frozenset[str | type[exp.Expr]] = frozenset({
     exp.ArrayAppend, exp.Count, exp.Sum, exp.LogicalAnd, exp.LogicalOr, exp.Window, exp.WindowSpec, exp.IgnoreNulls,
     exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.FirstValue, exp.LastValue, exp.Lower, exp.ConcatWs,
     exp.Contains, exp.StartsWith, exp.EndsWith, exp.SplitPart, exp.Trim, exp.RegexpExtract, exp.RegexpLike,
-    exp.Explode, exp.Tuple, exp.DPipe,
+    exp.Explode, exp.Tuple, exp.DPipe, exp.Hour, exp.Minute, exp.Day, exp.Month, exp.Year,
 })
 # fmt: on
 # The types that a value may be cast to, by their names in DuckDB.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import weakref
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +55,8 @@ class SparkEngine:
         self.snapshot = snapshot
         self._spark = spark
         self._scratch = Path(tempfile.mkdtemp(prefix="counterfoil-spark-", dir=settings.spark.scratch))
+        # Also of an engine that nobody closes, or that does not come to be.
+        weakref.finalize(self, shutil.rmtree, self._scratch, ignore_errors=True)
         self._empty = start_session(settings, closed=closed, known=known, snapshot=Snapshot(snapshot.url, {}))
         self._built: set[str] = set()
         # What reads the lake's own files: its tables, and views over them.

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     help="What the files are; default: by content.",
 )
 @click.option("--until-end", is_flag=True, help="Stop at the ends that the topics have at the start.")
+@click.option(
+    "--workers", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes that read Kafka."
+)
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @with_format("text", "json")
 @with_settings
@@ -33,20 +36,25 @@ def command(
     files: bool,
     stream: str | None,
     until_end: bool,
+    workers: int,
     form: str,
     settings: Settings,
 ) -> None:
     """Read events and decisions from Kafka or files into the lake.
 
     From Kafka it reads the topics of the settings as a member of the consumer group, until SIGTERM or Ctrl-C: the batch
-    at hand is then committed. Start it more than once to share the work. With --files it reads PATH... (plain, .gz or
+    at hand is then committed. --workers shares the work among processes here, and starting it elsewhere too among
+    machines. With --files it reads PATH... (plain, .gz or
     .zst) to the end; what is in the lake already is not read again.
     """
+    from counterfoil.logs import as_here
     from counterfoil.progress import status
-    from ingest.run import run_files, run_kafka, stop_on_signals
+    from ingest.run import run_files, run_kafka, run_kafka_workers, stop_on_signals
 
     if bool(paths) != files:
         raise click.UsageError("give PATH… together with --files" if files else "PATH… goes with --files")
+    if files and workers > 1:
+        raise click.UsageError("--workers reads Kafka: leave it out with --files")
     with status("ingesting") as tell, stop_on_signals() as stop:
 
         def report(progress: Progress) -> None:
@@ -54,6 +62,10 @@ def command(
 
         if files:
             summary = run_files(settings, paths, stream=stream, stop=stop, report=report)  # type: ignore[arg-type]
+        elif workers > 1:
+            summary = run_kafka_workers(
+                settings, workers, until_end=until_end, stop=stop, report=report, prepare=as_here()
+            )
         else:
             summary = run_kafka(settings, until_end=until_end, stop=stop, report=report)
     show(summary, form)

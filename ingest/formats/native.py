@@ -40,8 +40,7 @@ _NAME = "native"
 _CHUNK = 1000
 _CONTENT_TYPE = b"application/vnd.counterfoil+json"
 _IDENTITY_TYPES = frozenset(f'"{word}"'.encode() for word in IDENTITY_EVENT_TYPES)
-_INT64 = msgspec.Meta(ge=-(2**63), le=2**63 - 1)
-_BOUNDS = {"sensitivity": msgspec.Meta(ge=0, le=4), "max_uses": msgspec.Meta(ge=0, le=2**63 - 1)}
+BOUNDS = {"sensitivity": (0, 4), "max_uses": (0, 2**63 - 1)}
 _PYTHON = {STRINGS: list[str], TIME: Annotated[datetime, msgspec.Meta(tz=True)], BOOL: bool, FLOAT: float}
 
 
@@ -53,7 +52,8 @@ def _type_of(column: Column) -> Any:
     if column.values:
         return Literal[column.values]
     if column.type == INT:
-        return Annotated[int, _BOUNDS.get(column.name, _INT64)]
+        low, high = BOUNDS.get(column.name, (-(2**63), 2**63 - 1))
+        return Annotated[int, msgspec.Meta(ge=low, le=high)]
     if column.type == STRING:
         return Annotated[str, msgspec.Meta(min_length=1)] if column.required else str
     return _PYTHON[column.type]

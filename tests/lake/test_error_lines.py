@@ -28,3 +28,16 @@ FULL = (
 )
 def test_the_cause_is_in_the_line(said: str, line: str) -> None:
     assert first_line(OSError(said)) == line
+
+
+def test_of_what_a_store_answers_in_xml_only_the_code_is_told() -> None:
+    said = (
+        "Generic S3 error\n  ↳ Error performing GET http://store/bucket\n  ↳ 403 Forbidden\n"
+        '  ↳ <?xml version="1.0" encoding="UTF-8"?>\n'
+        "<Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AKIA1</AWSAccessKeyId></Error>\n"
+    )
+    assert first_line(OSError(said)) == (
+        "Generic S3 error: Error performing GET http://store/bucket: 403 Forbidden: SignatureDoesNotMatch"
+    )
+    one_line = "Generic S3 error: 403: <Error><Code>AccessDenied</Code><AWSAccessKeyId>AKIA1</AWSAccessKeyId></Error>"
+    assert first_line(OSError(one_line)) == "Generic S3 error: 403: AccessDenied"

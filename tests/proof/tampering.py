@@ -63,6 +63,35 @@ def flip(file: Path, where: int) -> None:
     file.write_bytes(bytes(content))
 
 
+def inside(file: Path, column: str) -> int:
+    """The place of a byte near the end of a column's compressed values, behind the head of their page."""
+    chunk = next(
+        each
+        for group in [parquet.ParquetFile(file).metadata.row_group(0)]
+        for each in (group.column(i) for i in range(group.num_columns))
+        if each.path_in_schema == column
+    )
+    start = chunk.dictionary_page_offset if chunk.has_dictionary_page else chunk.data_page_offset
+    return int(start + chunk.total_compressed_size - 16)
+
+
+def hide(file: Path, column: str) -> None:
+    """Let the footer say that no value of a text column is greater than its least one."""
+    content = file.read_bytes()
+    length = int.from_bytes(content[-8:-4], "little")
+    rows, foot = content[: -8 - length], content[-8 - length :]
+    group = parquet.ParquetFile(file).metadata.row_group(0)
+    told = next(
+        group.column(i).statistics
+        for i in range(group.num_columns)
+        if group.column(i).path_in_schema == column
+    )
+    least, greatest = told.min.encode(), told.max.encode()
+    assert len(least) == len(greatest)
+    assert greatest in foot
+    file.write_bytes(rows + foot.replace(greatest, least))
+
+
 def drop_commit(folder: Path, table: str, back: int = 0) -> None:
     """Delete the log entry that is so many before the newest."""
     entries = sorted((folder / "lake" / table / "_delta_log").glob("*.json"))

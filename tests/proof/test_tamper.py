@@ -9,6 +9,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Schema
@@ -22,7 +23,7 @@ from schemas.errors import LakeError
 from tests.proof import small_lake
 from tests.proof.conftest import examine
 from tests.proof.small_lake import DECISIONS, EVENTS, SEALED, finding
-from tests.proof.tampering import Row, at, drop_commit, drop_table, files, flip, rewrite
+from tests.proof.tampering import Row, at, drop_commit, drop_table, files, flip, hide, inside, rewrite
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -211,7 +212,8 @@ def files_report(copies: Callable[[], Path]) -> Report:
     holding(folder, I, DECISIONS, 0, 15).unlink()
     cut = holding(folder, I, DECISIONS, 1, 5)
     cut.write_bytes(cut.read_bytes()[:-8])
-    flip(holding(folder, O, EVENTS, 0, 6), 40)
+    bad = holding(folder, O, EVENTS, 0, 6)
+    flip(bad, inside(bad, "raw"))
     drop_commit(folder, O)
     DeltaTable(str(folder / "lake" / O)).delete("event_date = '2026-03-03'")
     drop_commit(folder, A, back=2)
@@ -231,6 +233,18 @@ def test_a_byte_of_a_page_and_the_files_at_fault_are_named(files_report: Report)
     assert [re.sub(r"[-\w=]+/part-\w+\.zstd\.parquet", "X", words)[:26] for words in sorted(told)] == [
         "the file X cannot be read:", "the file X is gone",
     ]  # fmt: skip
+
+
+def test_a_footer_that_hides_rows_from_readers_is_named(folder: Path) -> None:
+    file = holding(folder, O, EVENTS, 0, 6)
+    assert not examine(folder, kept=True).broken
+    hide(file, "event_id")
+    (told,) = examine(folder, kept=True).broken
+    assert (told.kind, told.table) == ("modified", O)
+    assert f"{file.name} says of its column event_id what its rows do not bear out" in told.detail
+    rows = parquet.ParquetFile(file).read(["event_id"])["event_id"].to_pylist()
+    found = duckdb.read_parquet(str(file)).filter(f"event_id = '{max(rows)}'").fetchall()
+    assert found == []  # what DuckDB makes of it
 
 
 def test_what_is_appended_is_not_sealed_yet_and_no_damage(folder: Path) -> None:

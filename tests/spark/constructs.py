@@ -27,6 +27,7 @@ CONSTRUCTS = (
     "SELECT g, any_value(x) AS a, count(y) AS b, count(DISTINCT x) AS c, sum(x) AS d FROM t WHERE g = 2 GROUP BY g",
     "SELECT g, bool_or(b) AS a, bool_and(b) AS c FROM t GROUP BY g",
     "SELECT greatest(x, NULL, 8) AS a, least(y, 'b') AS b, coalesce(x, g) AS c, nullif(y, '') AS d FROM t",
+    "SELECT hour(z) AS a, minute(z) AS b, day(z) AS c, month(z) AS d, year(z) AS e FROM t",
     "SELECT x IS DISTINCT FROM 8 AS a, y IS NOT DISTINCT FROM NULL AS b FROM t",
     "SELECT x FROM t WHERE y NOT IN (SELECT y FROM t WHERE x = 10)",
     "SELECT {'x': x, 'y': y} = {'x': 7, 'y': NULL} AS a FROM t",

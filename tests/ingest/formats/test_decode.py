@@ -250,9 +250,9 @@ def test_a_reader_that_fails_costs_the_one_record_and_not_the_batch(
         return read(self, records, chosen)
 
     monkeypatch.setattr(Native, "read", failing)
-    values = [changed(event_id=f"e{i}") for i in range(50)]
-    values[17] = changed(event_id="poison")
-    values[31] = changed(event_id="poison too")
+    values = [changed(event_id=f"e{i}", newer=1) for i in range(50)]
+    values[17] = changed(event_id="poison", newer=1)
+    values[31] = changed(event_id="poison too", newer=1)
     decoding = decode(*values)
     letters = rows_of(decoding, "dead_letters")
     assert [letter["source_offset"] for letter in letters] == [117, 131]

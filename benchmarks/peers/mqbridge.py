@@ -1,0 +1,62 @@
+"""mq-bridge: records into Parquet files, synced, at least once. Its routes run until they are stopped."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from mq_bridge import Route  # type: ignore[import-not-found]
+from pyarrow import ArrowInvalid, parquet
+
+BATCH = 50_000
+
+
+def rows_in(folder: str, known: dict[Path, int]) -> int:
+    """How many rows the finished files hold; each is looked at once."""
+    for file in Path(folder).rglob("*.parquet"):
+        if file not in known:
+            try:
+                known[file] = parquet.read_metadata(file).num_rows
+            except (ArrowInvalid, OSError):  # it is being written
+                continue
+    return sum(known.values())
+
+
+def main(bootstrap: str, folder: str, events: int, topics: list[str]) -> None:
+    """Run a route for each topic until all is in files."""
+    routes = []
+    for topic in topics:
+        kafka = {
+            "url": bootstrap,
+            "topic": topic,
+            "group_id": f"{Path(folder).name}-{topic}",
+            "consumer_options": [["auto.offset.reset", "earliest"]],
+        }
+        store = {
+            "url": f"file://{folder}/{topic}",
+            "format": "parquet",
+            "compression": "zstd",
+            "fsync": FSYNC,
+        }
+        Path(folder, topic).mkdir(parents=True)
+        route = Route.from_config(
+            {"input": {"kafka": kafka}, "output": {"object_store": store}, "batch_size": BATCH}
+        )
+        route.start()
+        routes.append(route)
+    known: dict[Path, int] = {}
+    while rows_in(folder, known) < events:
+        time.sleep(0.2)
+    for route in routes:
+        route.stop()
+        route.join()
+    print(json.dumps({"events": sum(known.values()), "version": version("mq-bridge")}))
+
+
+FSYNC = "batch"
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])

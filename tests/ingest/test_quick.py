@@ -1,0 +1,267 @@
+"""The quick reading of plain records and the careful one beside it: the same rows and the same dead letters."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest import recordbatch
+from ingest.decode import Decoder
+from ingest.quick import _quick, plain
+from ingest.records import Records
+from schemas.events import AUTHORIZATION_DECISIONS, IDENTITY_EVENTS, ORCHESTRATION_EVENTS
+from schemas.settings import Settings
+from schemas.table import BOOL, FLOAT, INT, STRINGS, TIME
+from tests.hostile.seeds import seeds_of
+from tests.hostile.strategies import changed, damaged, keys_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ingest.decode import Decoding
+    from ingest.records import Headers, Stream
+    from schemas.table import Column, Table
+
+pytestmark = pytest.mark.skipif(_quick is None, reason="the C part of ingest was not built: no C compiler")
+
+NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+TABLES = (ORCHESTRATION_EVENTS, AUTHORIZATION_DECISIONS, IDENTITY_EVENTS)
+TEXTS = [
+    '""', '"x"', '"é\U0001f600"', '"a b"', '"\u202e"', r'"a\nb"', r'"\u00e9"', r'"\ud800"', '"\t"',
+    '"\x7f"', '"\x00"',
+    '"0AF7651916CD43DD8448EB211C80319C"', '"00000000000000000000000000000000"', '"sk-' + "a1" * 20 + '"',
+    "'x'", '"',
+]  # fmt: skip
+NUMBERS = [
+    "0", "1", "4", "5", "-1", "-0", "00", "01", "1.0", "-0.0", "0.1", "-0.5", "1e2", "1E400", "1e-400",
+    "5e-324", "1.", ".5",
+    "+1", "0x1", "NaN", "Infinity", "-", "1e", "9223372036854775807", "9223372036854775808",
+    "-9223372036854775808",
+    "123456789012345678", "1234567890123456789", "0.1000000000000000055511151231257827",
+    "179769313486231580793e289",
+    "2.2250738585072011e-308", "123456789.123456789", "1_0", "١",
+]  # fmt: skip
+TIMES = [
+    "2026-11-24T12:00:00Z", "2026-11-24T12:00:00.1Z", "2026-11-24T12:00:00.123456Z",
+    "2026-11-24T12:00:00.1234567Z",
+    "2026-11-24T12:00:00.9999999Z", "2026-11-24T12:00:00+00:00", "2026-11-24T12:00:00.5+00:00",
+    "2026-11-24T12:00:00-00:00",
+    "2026-11-24T12:00:00+01:00", "2026-11-24t12:00:00z", "2026-11-24 12:00:00Z", "2026-11-24T12:00:00",
+    "2026-11-24T12:00Z",
+    "2026-11-24", "2026-11-24T24:00:00Z", "2026-11-24T23:59:60Z", "2026-02-29T00:00:00Z",
+    "2024-02-29T00:00:00Z",
+    "2100-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-04-31T00:00:00Z",
+    "2026-04-00T00:00:00Z",
+    "0000-01-01T00:00:00Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z", "1999-12-31T00:00:00Z",
+    "1969-12-31T23:59:59.5Z", "2026-11-24T12:00:00.Z", "2026-11-24T12:00:00ZZ", "2026-11-24T12:00:00+00:0",
+    "２０26-11-24T12:00:00Z",
+]  # fmt: skip
+LISTS = [
+    "[]",
+    '["a"]',
+    '["a","b"]',
+    '[ "a" , "b" ]',
+    '["a",1]',
+    '["a",]',
+    "[null]",
+    '["a"',
+    '[["a"]]',
+    '[""]',
+    '["é"]',
+]
+OBJECTS = [
+    "{}", '{"a": 1}', '{"a":{"b":[1.50,null]},"a":2}', r'{"a":"\"}\\"}', '{"a":"é"}', '{"a":1e999}',
+    '{"a":[}]}', '{"a"}',
+    '{"k":' + "[" * 70 + "]" * 70 + "}", '{"k":' + "[" * 1200 + "]" * 1200 + "}",
+    '{"t":"sk-' + "a1" * 20 + '"}', '{"a":NaN}',
+]  # fmt: skip
+WORDS = ["null", "true", "false", "nul", "True", "", "{}", "[]", '"null"']
+ANY = [*TEXTS, *NUMBERS, *LISTS, *OBJECTS, *WORDS, *(f'"{time}"' for time in TIMES)]
+BLANKS = ["", "", "", " ", "\n", "\t \r", "\x0b", "\xa0"]
+
+
+@cache
+def decoder(stream: Stream) -> Decoder:
+    return Decoder(Settings(ingest={"max_record_bytes": 20_000, "keep_raw": stream == "authorization"}))
+
+
+@contextmanager
+def carefully() -> Iterator[None]:
+    """All records are left to the careful readers."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain, "_SPEC", None)
+        yield
+
+
+def rows_of(decoding: Decoding) -> dict[str, list[dict[str, Any]]]:
+    """The rows by table, each table's by their place in the source."""
+    for table in decoding.tables.values():
+        table.validate(full=True)
+    return {
+        name: sorted(table.to_pylist(), key=lambda row: (row["source_offset"], row["source_index"]))
+        for name, table in decoding.tables.items()
+    }
+
+
+def same(
+    values: Sequence[bytes | None], stream: Stream, headers: Sequence[Headers] | None = None
+) -> Decoding:
+    """Decode in both ways, and compare all that comes of it. Return what the quick way made."""
+    count = len(values)
+    records = Records(
+        stream, "events", 3, [*range(7, 7 + count)], [*values], [b"key"] * count, [*(headers or [()] * count)],
+        [1_795_521_600_000_000] * count, 7 + count,
+    )  # fmt: skip
+    quick = decoder(stream).decode(records, ingest_time=NOW)
+    with carefully():
+        careful = decoder(stream).decode(records, ingest_time=NOW)
+    for kind in ("rows", "dead", "reasons", "skipped", "skipped_of"):
+        assert getattr(quick, kind) == getattr(careful, kind)
+    # As text, so that -0.0 is not 0.0, and the order of the keys counts.
+    assert str(rows_of(quick)) == str({name: rows_of(careful)[name] for name in rows_of(quick)})
+    assert quick.tables.keys() == careful.tables.keys()
+    return quick
+
+
+def spelled(column: Column) -> st.SearchStrategy[str]:
+    """A value of a column as JSON writes it: mostly one that it may have,
+    in one of the spellings; at times any."""
+    right: list[str] = [f'"{word}"' for word in column.values] or TEXTS
+    if column.name == "attributes":
+        right = OBJECTS
+    elif column.type == TIME:
+        right = [f'"{time}"' for time in TIMES]
+    elif column.type in (INT, FLOAT):
+        right = NUMBERS
+    elif column.type == STRINGS:
+        right = LISTS
+    elif column.type == BOOL:
+        right = WORDS
+    usual = {
+        TIME: [right[0], right[2]],
+        INT: ["1"],
+        FLOAT: ["0.25", "12"],
+        BOOL: ["true"],
+        STRINGS: [right[2]],
+    }
+    likely = usual.get(column.type, right[:1] if column.values or column.name == "attributes" else ['"x"'])
+    return st.integers(0, 9).flatmap(
+        lambda roll: st.sampled_from(ANY if roll == 9 else right if roll > 6 else likely)
+    )
+
+
+@st.composite
+def written(draw: st.DrawFn) -> bytes:
+    """A record of one of the tables, spelled in one of many ways, right or wrong."""
+    table: Table = draw(st.sampled_from(TABLES))
+    native = [column for column in table.columns if column.native]
+    required = [column for column in native if column.required]
+    chosen = draw(st.lists(st.sampled_from(native), max_size=5))
+    if draw(st.integers(0, 9)) < 9:
+        chosen = [*required, *(column for column in chosen if column not in required)]
+    pairs = [(column.name, draw(spelled(column))) for column in chosen]
+    if draw(st.integers(0, 9)) == 9:
+        name = draw(
+            st.sampled_from(
+                ["newer", "", "é", "event_id", "decision", r"event\u005ftype", "event_tim", "event_timee"]
+            )
+        )
+        pairs.append((name, draw(st.sampled_from(ANY))))
+    blanks = st.sampled_from(BLANKS if draw(st.integers(0, 4)) == 4 else ["", " "])
+    pieces = [
+        f'{draw(blanks)}"{name}"{draw(blanks)}:{draw(blanks)}{value}'
+        for name, value in draw(st.permutations(pairs))
+    ]
+    text = (
+        draw(blanks)
+        + "{"
+        + ",".join(pieces)
+        + draw(blanks)
+        + "}"
+        + draw(st.sampled_from(["", "", "", *BLANKS, "{}", ","]))
+    )
+    return text.encode("utf-8", "surrogatepass")
+
+
+@given(st.lists(written(), min_size=1, max_size=6), st.sampled_from(["orchestration", "authorization"]))
+def test_records_in_every_spelling_come_out_the_same(values: list[bytes], stream: Stream) -> None:
+    same(values, stream)
+
+
+@given(st.data(), st.sampled_from(["orchestration", "authorization"]))
+def test_records_that_were_changed_or_damaged_come_out_the_same(data: st.DataObject, stream: Stream) -> None:
+    seeds = seeds_of("native")
+    lines = [json.dumps(seed, separators=(",", ":")).encode() for seed in seeds]
+    each = st.one_of(
+        changed(seeds, sorted(keys_in(seeds))).map(
+            lambda value: json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        ),
+        damaged(lines),
+        st.sampled_from(lines),
+        st.none(),
+    )
+    same(data.draw(st.lists(each, min_size=1, max_size=5)), stream)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+@pytest.mark.parametrize("value", [*ANY])
+def test_each_value_in_each_column_comes_out_the_same(table: Table, value: str) -> None:
+    native = [column for column in table.columns if column.native]
+    usual = {column.name: f'"{(column.values or ("x",))[0]}"' for column in native if column.required}
+    usual |= {column.name: f'"{TIMES[0]}"' for column in native if column.required and column.type == TIME}
+    if table is IDENTITY_EVENTS:
+        usual["event_type"] = '"grant"'
+    records = []
+    for column in native:
+        pairs = usual | {column.name: value}
+        text = "{" + ",".join(f'"{name}":{each}' for name, each in pairs.items()) + "}"
+        records.append(text.encode("utf-8", "surrogatepass"))
+    same(records, "authorization")
+
+
+def test_plain_records_are_read_quickly_and_only_those() -> None:
+    seeds = [
+        json.dumps({**seed, "end_time": None} if "end_time" in seed else seed).encode()
+        for seed in seeds_of("native")
+    ]
+    records = Records(
+        "authorization", "t", 0, [*range(len(seeds))], [*seeds], [None] * len(seeds), [()] * len(seeds),
+        [None] * len(seeds), len(seeds),
+    )  # fmt: skip
+    assert plain.read_plain(records, 10_000).rest == []
+    assert plain.read_plain(records, 10).rest == records.offset
+    records.headers = [(("content-type", b"application/json"),)] * len(seeds)
+    assert plain.read_plain(records, 10_000).rest == records.offset
+
+
+def test_headers_and_sizes_come_out_the_same() -> None:
+    value = json.dumps(seeds_of("native")[0]).encode()
+    large = value[:-1] + b" " * 20_000 + b"}"
+    told: list[Headers] = [
+        (),
+        (("counterfoil-format", b"opa"),),
+        (("ce_specversion", b"1.0"),),
+        (("x", b""),),
+        (),
+    ]
+    same([value, value, value, value, large], "orchestration", told)
+
+
+@given(st.binary(max_size=200), st.integers(-1, 40))
+def test_splitting_bytes_of_any_kind_is_left_to_python_where_it_is_in_doubt(data: bytes, count: int) -> None:
+    quick = recordbatch.split_quickly(data, count, 5, 1_795_521_600_000, None)
+    if quick is not None:
+        assert quick == recordbatch.split(data, count, 5, 1_795_521_600_000, None)
+
+
+def test_headers_that_are_not_as_many_as_the_values_are_refused() -> None:
+    assert plain._SPEC is not None
+    with pytest.raises(ValueError, match="as many headers as values"):
+        _quick.read_plain(plain._SPEC, [b"{}"], [], 100)
