@@ -44,16 +44,27 @@ def register(
     """Create or replace one view per table (by default of all in the catalogue), named like it.
 
     A column that a file does not have is null, and a table without files is an empty view. Plain views, so
-    that the connection's cursors see them; `temporary` ones where its database is read-only.
+    that the connection's cursors see them; `temporary` ones where its database is read-only. LakeError for a table
+    that there is not, and where a file is gone.
     """
+    import duckdb
+
     attach(connection)
     kind = "TEMP VIEW" if temporary else "VIEW"
     for name in tables if names is None else names:
         if name not in tables:
             raise LakeError(f"there is no table {name!r}; there are {', '.join(tables)}")
-        connection.execute(
-            f"CREATE OR REPLACE {kind} {quote_name(name)} AS {view_sql(tables[name], snapshot.files(name))}"
-        )
+        try:
+            connection.execute(
+                f"CREATE OR REPLACE {kind} {quote_name(name)} AS {view_sql(tables[name], snapshot.files(name))}"
+            )
+        except duckdb.Error as error:
+            if not is_unreadable(error):
+                raise
+            raise LakeError(
+                f"a file of {name} cannot be read ({told(error)}): bring it back from a backup; "
+                "counterfoil verify tells what else is not as it was"
+            ) from error
 
 
 def view_sql(table: Table, files: list[str], *, filename: bool = False) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -19,7 +20,6 @@ from schemas.table import STRING, STRINGS, Column
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from lake.store import Lake
 
@@ -146,3 +146,16 @@ def test_the_files_of_the_log_are_read_and_never_the_folder(
         "SELECT count(*), count(DISTINCT event_id) FROM orchestration_events"
     ).fetchone() == (15, 15)
     assert "*" not in view_sql(EVENTS, lake.snapshot().files(EVENTS.name)).replace(lake.url, "")
+
+
+def test_a_file_that_is_gone_is_one_line_that_says_what_to_do(
+    lake: Lake, events: Any, connection: duckdb.DuckDBPyConnection
+) -> None:
+    for first in (0, 10):
+        lake.append(EVENTS, events(10, first))
+    snapshot = lake.snapshot()
+    Path(snapshot.files(EVENTS.name)[0]).unlink()
+    with pytest.raises(
+        LakeError, match=r"a file of orchestration_events cannot be read \(.*No files found.*backup"
+    ):
+        snapshot.register(connection)
