@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 
     from ingest.run import Progress
     from tests.broker import Broker
+
+
+@pytest.fixture(autouse=True)
+def _main_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Streamlit's tests leave a page of theirs as the main module, which a process that is started would run anew."""
+    monkeypatch.setitem(sys.modules, "__main__", ModuleType("__main__"))
 
 
 @pytest.fixture
