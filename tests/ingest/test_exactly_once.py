@@ -77,7 +77,7 @@ def test_no_record_is_lost_or_repeated_when_members_are_killed(
     # Each stays until the other is done; where one is not, what both said tells why.
     told = [(each.lines, each.errors) for each in last]
     try:
-        codes = [each.popen.wait(150) for each in last]
+        codes = [each.popen.wait(60) for each in last]
     except subprocess.TimeoutExpired:
         pytest.fail(f"one of the two did not end: {told}")
     assert codes == [0, 0], told
