@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from ingest.records import Records
+from ingest.stretch import Stretch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ingest.records import Headers, Stream
+    from ingest.records import Stream
+    from ingest.stretch import Headers, Pack
     from schemas.settings import IngestSettings
 
 
@@ -31,8 +33,8 @@ class Part(NamedTuple):
 
 
 @dataclass(slots=True)
-class Chunk:
-    """A stretch of one part as read from its source, as parallel lists. `next_offset` is where reading goes on.
+class Chunk(Stretch):
+    """Records of one part as read from its source: see `Stretch`. `next_offset` is where reading goes on.
 
     `size` is about how many bytes it holds: values, keys and headers, so that none of them can fill the memory.
     """
@@ -44,14 +46,11 @@ class Chunk:
     headers: list[Headers] = field(default_factory=list)
     time_us: list[int | None] = field(default_factory=list)
     size: int = 0
+    packs: list[Pack] | None = None
 
     def extend(self, other: Chunk) -> None:
         """Add what was read after it."""
-        self.offset += other.offset
-        self.value += other.value
-        self.key += other.key
-        self.headers += other.headers
-        self.time_us += other.time_us
+        self.append(other)
         self.size += other.size
         self.next_offset = other.next_offset
 
@@ -77,7 +76,7 @@ class Pending:
     @property
     def moved(self) -> bool:
         """Whether a commit would change the lake: rows, or a position past markers and compacted records."""
-        return bool(self.records.offset) or self.note or self.records.next_offset != (self.recorded or 0)
+        return bool(len(self.records)) or self.note or self.records.next_offset != (self.recorded or 0)
 
 
 class Batch:
@@ -114,17 +113,16 @@ class Batch:
         """Take in what was read. Offsets below what is already held are left out."""
         pending = self._parts[part]
         held = pending.records
-        if chunk.offset and chunk.offset[0] < held.next_offset:
-            chunk = _from(chunk, held.next_offset)
-        held.offset += chunk.offset
-        held.value += chunk.value
-        held.key += chunk.key
-        held.headers += chunk.headers
-        held.time_us += chunk.time_us
+        size = chunk.size
+        if len(chunk) and chunk.first < held.next_offset:
+            count = len(chunk)
+            chunk.drop_before(held.next_offset)
+            size = size * len(chunk) // count
+        held.append(chunk)
         held.next_offset = max(held.next_offset, chunk.next_offset)
-        pending.size += chunk.size
-        self.rows += len(chunk.offset)
-        self.size += chunk.size
+        pending.size += size
+        self.rows += len(chunk)
+        self.size += size
         self._touch(pending)
 
     def drop(self, parts: Iterable[Part]) -> None:
@@ -188,17 +186,3 @@ def _fresh(part: Part, stream: Stream, recorded: int | None, start: int) -> Pend
         next_offset=start,
     )
     return Pending(records, recorded)
-
-
-def _from(chunk: Chunk, first: int) -> Chunk:
-    """Return the records of `chunk` at offset `first` and after."""
-    keep = [i for i, offset in enumerate(chunk.offset) if offset >= first]
-    return Chunk(
-        next_offset=chunk.next_offset,
-        offset=[chunk.offset[i] for i in keep],
-        value=[chunk.value[i] for i in keep],
-        key=[chunk.key[i] for i in keep],
-        headers=[chunk.headers[i] for i in keep],
-        time_us=[chunk.time_us[i] for i in keep],
-        size=chunk.size * len(keep) // max(1, len(chunk.offset)),
-    )

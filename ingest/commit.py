@@ -91,7 +91,7 @@ class Committer:
         tables: dict[str, list[tuple[Pending, pa.Table]]] = {primary.name: []}
         now = datetime.now(UTC)
         for pending in batch:
-            if not pending.records.offset:
+            if not len(pending.records):
                 continue
             self._decode(primary, pending, now, done, tables)
         for name, parts in tables.items():
@@ -130,8 +130,8 @@ class Committer:
                 if rows.num_rows < decoded.num_rows:
                     log.info(
                         "%d rows for %s of %s from offset %d are there from an earlier try",
-                        decoded.num_rows - rows.num_rows, name, pending.part, portion.offset[0],
-                        extra=pending.part.at(portion.offset[0]),
+                        decoded.num_rows - rows.num_rows, name, pending.part, portion.first,
+                        extra=pending.part.at(portion.first),
                     )  # fmt: skip
                 if rows.num_rows:
                     new[name] = rows
@@ -142,16 +142,16 @@ class Committer:
                 done.dead.update(decoding.reasons)
                 log.warning(
                     "%d of %d records of %s from offset %d are dead letters: %s",
-                    sum(decoding.reasons.values()), len(portion), pending.part, portion.offset[0],
+                    sum(decoding.reasons.values()), len(portion), pending.part, portion.first,
                     ", ".join(f"{reason} {n}" for reason, n in decoding.reasons.most_common()),
-                    extra=pending.part.at(portion.offset[0]),
+                    extra=pending.part.at(portion.first),
                 )  # fmt: skip
 
     def _earlier(self, primary: Table, records: Records) -> Earlier | None:
         """What an earlier try has left of these records, if one was cut off: then a table's position is ahead."""
         ahead = [self._recorded(name, records.source_id) or 0 for name in YIELDED if name != primary.name]
         below = max(ahead)
-        return find(self._lake, records, below) if below > records.offset[0] else None
+        return find(self._lake, records, below) if below > records.first else None
 
     def _recorded(self, name: str, source: str) -> int | None:
         """The position of a source in a table that is not its primary."""

@@ -56,7 +56,7 @@ def find(lake: Lake, records: Records, below: int) -> Earlier:
     """Look up what is there of a partition, from the first of the records on."""
     rows: dict[str, set[tuple[int, int]]] = {}
     latest: datetime | None = None
-    place = {"topic": records.topic, "partition": records.partition, "first": records.offset[0]}
+    place = {"topic": records.topic, "partition": records.partition, "first": records.first}
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         register(lake.snapshot(), connection, YIELDED)

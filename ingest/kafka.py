@@ -277,7 +277,7 @@ class KafkaSource:
                 chunk = batch.columns(part)
             except kafka_errors.UnsupportedCodecError as error:
                 raise SourceError(f"{part}: {error}") from error
-            batches, rows, size = batches + 1, rows + len(chunk.offset), size + chunk.size
+            batches, rows, size = batches + 1, rows + len(chunk), size + chunk.size
             if part in polled.chunks:
                 polled.chunks[part].extend(chunk)
             else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,6 +20,9 @@ from schemas.table import BOOL, BYTES, DATE, INT, STRING, TIME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
+    import numpy.typing as npt
 
     from ingest.records import Headers, Records, Rows
 
@@ -48,25 +50,23 @@ class Batch:
     keep_raw: bool
 
     @cached_property
-    def digests(self) -> list[bytes]:
+    def digests(self) -> pa.Array:
         """SHA-256 of each record; a tombstone has that of nothing."""
-        sha256 = hashlib.sha256
-        return [sha256(value or b"").digest() for value in self.records.value]
+        return pa.array(self.records.digests(), BYTES)
 
     @cached_property
     def offsets(self) -> pa.Array:
         """Offset of each record."""
-        return pa.array(self.records.offset, INT)
+        return self.records.offsets()
 
     @cached_property
     def record_times(self) -> pa.Array:
         """Time of each record; null where it has none that a calendar holds."""
-        return calendar_times(self.records.time_us)
+        return calendar_times(self.records.times())
 
 
-def calendar_times(microseconds: Sequence[int | None]) -> pa.Array:
+def calendar_times(whole: pa.Array) -> pa.Array:
     """Microseconds since 1970 as times; null for one outside the calendar."""
-    whole = pa.array(microseconds, pa.int64())
     low, high = (bound.cast(pa.int64()) for bound in _CALENDAR)
     outside = pc.or_(pc.less(whole, low), pc.greater(whole, high))
     if pc.any(outside).as_py():
@@ -99,13 +99,14 @@ def build_table(rows: Rows, batch: Batch) -> tuple[pa.Table, list[DeadLetter]]:
         if name in columns:
             columns[name] = mask_column(columns[name])
     dead, good = _check_times(rows, columns, batch)
-    record = rows.record if good is None else [rows.record[r] for r in good]
+    index = rows.index
     if good is not None:
-        columns = {name: values.take(pa.array(good, pa.int64())) for name, values in columns.items()}
-        places = pa.array(record, pa.int64())
-    index = rows.index if good is None else [rows.index[r] for r in good]
-    columns.update(_provenance(rows.source_format, record, index, places, batch))
-    columns["raw"] = _raw(record, columns["raw"] if "raw" in rows.columns else None, batch)
+        kept = pa.array(good, pa.int64())
+        columns = {name: values.take(kept) for name, values in columns.items()}
+        places = places.take(kept)
+        index = [int(rows.index[r]) for r in good]
+    columns.update(_provenance(rows.source_format, index, places, batch))
+    columns["raw"] = _raw(places, columns["raw"] if "raw" in rows.columns else None, batch)
     columns["event_date"] = columns[table.time_column].cast(DATE)
     return pa.Table.from_arrays([columns[name] for name in table.names], schema=table.schema), dead
 
@@ -136,7 +137,7 @@ def _check_times(
         for r, when in zip(places.to_pylist(), _written(times.take(places)), strict=True):
             detail = f"$.{column.name} is {when}: {advice}"
             letter = DeadLetter(
-                rows.record[r], "time_out_of_range", detail, rows.index[r], rows.source_format
+                int(rows.record[r]), "time_out_of_range", detail, int(rows.index[r]), rows.source_format
             )
             dead.setdefault(r, letter)
     if not dead:
@@ -150,10 +151,10 @@ def _written(time: pa.Scalar | pa.Array) -> Any:
 
 
 def _provenance(
-    source_format: str, record: list[int], index: list[int], places: pa.Array, batch: Batch
+    source_format: str, index: Sequence[int] | npt.NDArray[np.int64], places: pa.Array, batch: Batch
 ) -> dict[str, pa.Array]:
     records = batch.records
-    count = len(record)
+    count = len(places)
     return {
         "source_format": pa.repeat(pa.scalar(source_format, STRING), count),
         "source_topic": pa.repeat(pa.scalar(records.topic, STRING), count),
@@ -162,15 +163,15 @@ def _provenance(
         "source_index": pa.array(index, INT),
         "record_time": batch.record_times.take(places),
         "ingest_time": pa.repeat(pa.scalar(batch.ingest_time, TIME), count),
-        "raw_sha256": pa.array([batch.digests[place] for place in record], BYTES),
+        "raw_sha256": batch.digests.take(places),
     }
 
 
-def _raw(record: list[int], given: pa.Array | None, batch: Batch) -> pa.Array:
+def _raw(places: pa.Array, given: pa.Array | None, batch: Batch) -> pa.Array:
     """The bytes of each row's record, where they are kept."""
     if not batch.keep_raw:
-        return pa.nulls(len(record), BYTES)
-    return pa.array(_first_only(batch.records.value, record), BYTES) if given is None else given
+        return pa.nulls(len(places), BYTES)
+    return pa.array(_first_only(batch.records.value, places.to_pylist()), BYTES) if given is None else given
 
 
 def _first_only(values: Sequence[bytes | None], record: list[int]) -> Sequence[bytes | None]:
@@ -213,7 +214,7 @@ def dead_table(dead: Sequence[DeadLetter], batch: Batch) -> pa.Table:
         "headers": [_headers_text(records.headers[d.record]) for d in dead],
         "raw": list(raw),
         "raw_size": [len(value or b"") for value in values],
-        "raw_sha256": [batch.digests[d.record] for d in dead],
+        "raw_sha256": batch.digests.take(places),
         "event_date": [batch.ingest_time.astimezone(UTC).date()] * count,
     }
     arrays = [

@@ -6,25 +6,28 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
+from ingest.stretch import Headers, Pack, Stretch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    import numpy.typing as npt
     import pyarrow as pa
 
     from ingest.formats.shape import Shape
     from schemas.table import Table
 
 Stream = Literal["orchestration", "authorization"]
-Headers = tuple[tuple[str, bytes], ...]
+__all__ = ["BytesReader", "DeadLetter", "Decoded", "Headers", "Reader", "Records", "Rows", "Stream"]
 
 
 @dataclass(slots=True)
-class Records:
-    """A stretch of one topic-partition (or file), as parallel lists: record i is value[i] at offset[i].
+class Records(Stretch):
+    """Records of one topic-partition (or file): see `Stretch`.
 
-    `value[i]` is None for a tombstone. `time_us[i]` is the record's own timestamp in microseconds since
-    1970, or None. `source_id` names the topic-partition in the lake's transactions. `next_offset` is where
-    reading goes on, which may lie beyond the last offset + 1 (compacted or transactional topics).
+    `source_id` names the topic-partition in the lake's transactions. `next_offset` is where reading goes on, which
+    may lie beyond the last offset + 1 (compacted or transactional topics).
     """
 
     stream: Stream
@@ -36,6 +39,7 @@ class Records:
     headers: list[Headers]
     time_us: list[int | None]
     next_offset: int
+    packs: list[Pack] | None = None
 
     @property
     def source_id(self) -> str:
@@ -43,16 +47,11 @@ class Records:
         return f"{self.topic}-{self.partition}"
 
     def at(self, places: Sequence[int]) -> Records:
-        """The records at those places."""
+        """The records at those places, which go up."""
+        offset, time_us, key, value, headers = self.lists_at(places)
         return Records(
-            self.stream, self.topic, self.partition, [self.offset[i] for i in places],
-            [self.value[i] for i in places], [self.key[i] for i in places], [self.headers[i] for i in places],
-            [self.time_us[i] for i in places], self.next_offset,
-        )  # fmt: skip
-
-    def __len__(self) -> int:
-        """How many records."""
-        return len(self.offset)
+            self.stream, self.topic, self.partition, offset, value, key, headers, time_us, self.next_offset
+        )
 
 
 @dataclass(slots=True)
@@ -67,8 +66,8 @@ class Rows:
 
     table: Table
     columns: dict[str, Sequence[Any] | pa.Array]
-    record: list[int]
-    index: list[int]
+    record: list[int] | npt.NDArray[np.int64]
+    index: list[int] | npt.NDArray[np.int64]
     source_format: str
 
 

@@ -48,7 +48,7 @@ def from_kafka(
             if polled.gone:
                 source.watch()
             for part, chunk in polled.chunks.items():
-                if chunk.offset:
+                if len(chunk):
                     decoded = decoder.decode(_records(source, part, chunk), ingest_time=datetime.now(UTC))
                     yield from decoded.tables.items()
 

@@ -22,7 +22,7 @@ from deltalake.transaction import AddAction
 from pyarrow import parquet
 
 from lake.commit import first_line
-from lake.durable import make_folder, sync, sync_path
+from lake.durable import make_folder, sync_path
 from lake.objects import filesystem
 from schemas.errors import LakeError
 
@@ -42,6 +42,7 @@ _FIRST_DAY = _EPOCH.date()
 # Rows come by partition and nearly by time. Stretches of a date that are this long in the mean are not copied.
 _STRETCH = 500
 _SAMPLE = 256
+_OFTEN_VARIED = (pa.types.is_string, pa.types.is_timestamp, pa.types.is_int64)
 
 
 @dataclass
@@ -137,11 +138,10 @@ def write_file(
             size = filesystem(place, name).get_file_info(path).size
         else:
             make_folder((folder / path).parent)
-            with (folder / path).open("xb") as file:
+            with pa.OSFile(str(folder / path), "wb") as file:
                 _write(file, schema, batches, gathered)
-                file.flush()
-                sync(file.fileno())
                 size = file.tell()
+            sync_path(folder / path)
             sync_path((folder / path).parent)
             sync_path(folder)  # also for a folder of the date that a killed writer made and did not sync
     except OSError as error:
@@ -181,8 +181,8 @@ def _write(target: Any, schema: pa.Schema, batches: Iterable[pa.Table], statisti
 
 
 def _is_varied(rows: pa.Table | None, field: pa.Field) -> bool:
-    """Whether the first texts of a column mostly differ: a dictionary of them would be as large again."""
-    if rows is None or not pa.types.is_string(field.type):
+    """Whether the first values of a column mostly differ: a dictionary of them would be as large again."""
+    if rows is None or not any(of_type(field.type) for of_type in _OFTEN_VARIED):
         return False
     sample = rows[field.name].slice(0, _SAMPLE)
     return bool(2 * pc.count_distinct(sample, mode="only_valid").as_py() > len(sample) - sample.null_count)

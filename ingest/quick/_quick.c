@@ -1,47 +1,75 @@
-/* The two loops of ingest that would take most of its time in Python: splitting a record batch, and reading plain
+/* The two loops of ingest that would take most of its time in Python: finding the records of a batch, and reading plain
    records of the native format.
 
    Nothing is refused here and no reason is given. What is not beyond doubt is left to the Python of
    ingest/recordbatch.py and ingest/formats/native.py, which decides; and what is read here comes out as it would
    there, which tests/ingest/test_quick.py compares. */
 #include "columns.h"
-#include "split.h"
+#include "unpack.h"
 
 /* Offsets of Arrow have 31 bits. */
 #define MOST_AT_ONCE (1 << 30)
 
-static int is_utf8(PyObject *value) {
-    PyObject *text = PyUnicode_DecodeUTF8(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), "strict");
+static int is_utf8(Text value) {
+    PyObject *text = PyUnicode_DecodeUTF8(value.text, value.length, "strict");
     if (!text) PyErr_Clear();
     Py_XDECREF(text);
     return text != NULL;
 }
 
-static int keep(const Table *table, Made *made, const Record *record, PyObject *value, int64_t place) {
+static int keep(const Table *table, Made *made, const Record *record, Text value, int64_t place) {
     for (int i = 0; i < record->count; i++) {
         int name = record->used[i], c = table->of_name[name];
         if (!grow(&made->column[c], table->column[c].kind, &record->slot[name], record, made->rows)) return 0;
     }
     made->rows++;
-    return put(&made->places, &place, sizeof place) &&
-           put(&made->raw.data, PyBytes_AS_STRING(value), (size_t)PyBytes_GET_SIZE(value)) &&
+    return put(&made->places, &place, sizeof place) && put(&made->raw.data, value.text, (size_t)value.length) &&
            text_end(&made->raw.ends, &made->raw.data);
 }
 
 /* Whether a record is read here, and if so, its table; -1 if not. */
-static int look(const Spec *spec, PyObject *value, PyObject *headers, Py_ssize_t most_bytes, Record *record) {
-    if (!PyBytes_Check(value) || PyBytes_GET_SIZE(value) > most_bytes || !PyTuple_Check(headers)) return -1;
-    if (PyTuple_GET_SIZE(headers)) return -1; /* they may say what it is */
-    if (!read_record(spec, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), record)) return -1;
+static int look(const Spec *spec, Text value, Record *record) {
+    if (!read_record(spec, value.text, value.length, record)) return -1;
     if (record->foreign && !is_utf8(value)) return -1;
     return table_of(spec, record);
 }
 
-static int add_place(PyObject *rest, Py_ssize_t i) {
-    PyObject *place = PyLong_FromSsize_t(i);
+static int add_place(PyObject *rest, int64_t i) {
+    PyObject *place = PyLong_FromLongLong(i);
     int failed = !place || PyList_Append(rest, place);
     Py_XDECREF(place);
     return !failed;
+}
+
+typedef struct {
+    const Spec *spec;
+    Made *made;
+    Record *record;
+    PyObject *rest;
+    Py_ssize_t most_bytes, size;
+    int64_t seen;
+} Reader;
+
+/* The records of a batch. Those with headers are left: these may say what a record is. 0: no memory. */
+static int read_batch(Reader *r, const Py_buffer *data, const Py_buffer *places) {
+    Py_ssize_t count = places->len / (Py_ssize_t)sizeof(Place);
+    for (Py_ssize_t i = 0; i < count; i++, r->seen++) {
+        Place place;
+        memcpy(&place, (const char *)places->buf + i * (Py_ssize_t)sizeof place, sizeof place);
+        Py_ssize_t room = MOST_AT_ONCE - r->size;
+        int table = -1;
+        Text value = {0};
+        if (!place.headers_count && place.value_size >= 0 && place.value_size <= r->most_bytes &&
+            place.value_size <= room && lies_in(data, place.value, place.value_size)) {
+            value = (Text){(const char *)data->buf + place.value, (Py_ssize_t)place.value_size};
+            table = look(r->spec, value, r->record);
+        }
+        int fine = table < 0 ? add_place(r->rest, r->seen)
+                             : keep(&r->spec->table[table], &r->made[table], r->record, value, r->seen);
+        if (!fine) return 0;
+        if (table >= 0) r->size += value.length;
+    }
+    return 1;
 }
 
 static PyObject *tables_made(const Spec *spec, Made *made) {
@@ -54,48 +82,39 @@ static PyObject *tables_made(const Spec *spec, Made *made) {
     return tables;
 }
 
-/* read_plain(spec, values, headers, most_bytes): what was made of each table, and the places of the others. */
+/* read_plain(spec, batches, most_bytes): what was made of each table, and the numbers of the records that were left.
+   `batches` is a list of (data, places). */
 static PyObject *read_plain(PyObject *self, PyObject *arguments) {
-    PyObject *capsule, *values, *headers, *result = NULL, *tables = NULL, *rest = PyList_New(0);
-    Py_ssize_t most_bytes, size = 0;
-    Record *record = calloc(1, sizeof(Record));
-    Made *made = calloc(MAX_TABLES, sizeof(Made));
-    if (!record || !made || !rest) {
+    PyObject *capsule, *batches, *result = NULL, *tables = NULL;
+    Reader r = {.rest = PyList_New(0), .record = calloc(1, sizeof(Record)), .made = calloc(MAX_TABLES, sizeof(Made))};
+    if (!r.record || !r.made || !r.rest) {
         PyErr_NoMemory();
         goto done;
     }
-    if (!PyArg_ParseTuple(arguments, "OO!O!n", &capsule, &PyList_Type, &values, &PyList_Type, &headers, &most_bytes))
-        goto done;
-    const Spec *spec = PyCapsule_GetPointer(capsule, "ingest.spec");
-    if (!spec) goto done;
-    if (PyList_GET_SIZE(values) != PyList_GET_SIZE(headers)) {
-        PyErr_SetString(PyExc_ValueError, "there must be as many headers as values");
-        goto done;
-    }
-    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(values); i++) {
-        PyObject *value = PyList_GET_ITEM(values, i);
-        Py_ssize_t room = MOST_AT_ONCE - size;
-        int table = look(spec, value, PyList_GET_ITEM(headers, i), most_bytes < room ? most_bytes : room, record);
-        if (table < 0) {
-            if (!add_place(rest, i)) goto done;
-        } else if (keep(&spec->table[table], &made[table], record, value, i)) {
-            size += PyBytes_GET_SIZE(value);
-        } else {
+    if (!PyArg_ParseTuple(arguments, "OO!n", &capsule, &PyList_Type, &batches, &r.most_bytes)) goto done;
+    if (!(r.spec = PyCapsule_GetPointer(capsule, "ingest.spec"))) goto done;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(batches); i++) {
+        Py_buffer data, places;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(batches, i), "y*y*", &data, &places)) goto done;
+        int fine = read_batch(&r, &data, &places);
+        PyBuffer_Release(&data), PyBuffer_Release(&places);
+        if (!fine) {
             PyErr_NoMemory();
             goto done;
         }
     }
-    tables = tables_made(spec, made);
-    if (tables) result = PyTuple_Pack(2, tables, rest);
+    tables = tables_made(r.spec, r.made);
+    if (tables) result = PyTuple_Pack(2, tables, r.rest);
 done:
-    Py_XDECREF(tables), Py_XDECREF(rest);
-    for (int t = 0; made && t < MAX_TABLES; t++) free_made(&made[t]);
-    free(made), free(record);
+    Py_XDECREF(tables), Py_XDECREF(r.rest);
+    for (int t = 0; r.made && t < MAX_TABLES; t++) free_made(&r.made[t]);
+    free(r.made), free(r.record);
     return result;
 }
 
 static PyMethodDef methods[] = {
-    {"split", split, METH_VARARGS, "Split the records of a batch; None where it is in doubt."},
+    {"split", split, METH_VARARGS, "Find the records of a batch; None where it is in doubt."},
+    {"unpack", unpack, METH_VARARGS, "Make lists of the records of a batch."},
     {"prepare", prepare, METH_VARARGS, "Take in the columns of the tables."},
     {"read_plain", read_plain, METH_VARARGS, "Read plain records into columns, and name the places of the others."},
     {NULL, NULL, 0, NULL},

@@ -8,21 +8,25 @@ typedef struct {
     size_t size, room;
 } Buffer;
 
+/* Make room for so many bytes more. */
+static int widen(Buffer *b, size_t size) {
+    size_t room = b->room ? b->room * 2 : 4096;
+    while (room < b->size + size) room *= 2;
+    if (b->bytes ? _PyBytes_Resize(&b->bytes, (Py_ssize_t)room)
+                 : !(b->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room)))
+        return 0;
+    b->room = room;
+    return 1;
+}
+
 /* Where so many bytes more may be written; NULL without memory. */
-static char *more(Buffer *b, size_t size) {
-    if (!b->bytes || b->size + size > b->room) {
-        size_t room = b->room ? b->room * 2 : 4096;
-        while (room < b->size + size) room *= 2;
-        if (b->bytes ? _PyBytes_Resize(&b->bytes, (Py_ssize_t)room)
-                     : !(b->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room)))
-            return NULL;
-        b->room = room;
-    }
+static inline char *more(Buffer *b, size_t size) {
+    if ((!b->bytes || b->room < b->size + size) && !widen(b, size)) return NULL;
     b->size += size;
     return PyBytes_AS_STRING(b->bytes) + b->size - size;
 }
 
-static int put(Buffer *b, const void *from, size_t size) {
+static inline int put(Buffer *b, const void *from, size_t size) {
     char *to = more(b, size);
     if (to && size) memcpy(to, from, size);
     return to != NULL;

@@ -18,6 +18,7 @@ from ingest.formats.native import BOUNDS, Native
 from ingest.jsonrecord import DECODE_ERRORS, json_text
 from ingest.quick import _quick
 from ingest.records import Rows
+from ingest.stretch import as_pack
 from schemas.errors import RecordError
 from schemas.events import (
     AUTHORIZATION_DECISIONS,
@@ -66,7 +67,7 @@ def read_plain(records: Records, most_bytes: int) -> Plain:
     """Read the plain records; all are left where the C part is not there."""
     if _SPEC is None:
         return Plain(rest=list(range(len(records))))
-    made, rest = _quick.read_plain(_SPEC, records.value, records.headers, most_bytes)
+    made, rest = _quick.read_plain(_SPEC, _batches(records), most_bytes)
     found = Plain(rest=rest)
     for table, (places, raw, grown) in zip(_TABLES, made, strict=True):
         record = np.frombuffer(places, np.int64)
@@ -86,8 +87,16 @@ def read_plain(records: Records, most_bytes: int) -> Plain:
                 columns = {name: values.take(kept) for name, values in columns.items()}
                 record = np.delete(record, wrong)
         if len(record):
-            found.rows.append(Rows(table, dict(columns), record.tolist(), [0] * len(record), Native.name))
+            found.rows.append(
+                Rows(table, dict(columns), record, np.zeros(len(record), np.int64), Native.name)
+            )
     return found
+
+
+def _batches(records: Records) -> list[tuple[bytes, memoryview]]:
+    """The records as their batches hold them; lists are put into one."""
+    packs = [as_pack(records)] if records.packs is None else records.packs
+    return [(pack.data, pack.bytes_of_places()) for pack in packs]
 
 
 def _array(of_type: pa.DataType, count: int, grown: tuple[bytes, bytes, bytes, bytes, int]) -> pa.Array:

@@ -17,8 +17,10 @@ typedef struct {
     double real;
 } Slot;
 
+/* `next` is the name that came after each name the last time, as records of one source have one order of keys. */
 typedef struct {
     Slot slot[MAX_NAMES];
+    int next[MAX_NAMES + 1];
     int used[MAX_NAMES], count;
     Text item[MAX_ITEMS];
     int items, foreign; /* foreign: it has bytes beyond ASCII */
@@ -166,16 +168,26 @@ static int read_value(Reading *r, Slot *slot, Record *record) {
     }
 }
 
+/* The name after another one (after none: MAX_NAMES), which is mostly the one that came after it before. */
+static int name_after(const Spec *spec, Record *record, int last, Text key) {
+    int guess = record->next[last];
+    if (guess < spec->count && is_name(spec, guess, key.text, key.length)) return guess;
+    int name = name_of(spec, key.text, key.length);
+    if (name >= 0) record->next[last] = name;
+    return name;
+}
+
 /* One object, whose keys are names and come once each. */
 static int read_record(const Spec *spec, const char *text, Py_ssize_t length, Record *record) {
     Reading r = {text, text + length};
     for (int i = 0; i < record->count; i++) record->slot[record->used[i]].kind = NOTHING;
     record->count = record->items = record->foreign = 0;
     if (!take(&r, '{')) return 0;
+    int name = MAX_NAMES;
     do {
         Text key;
         if (!take(&r, '"') || !read_text(&r, &key, &record->foreign)) return 0;
-        int name = name_of(spec, key.text, key.length);
+        name = name_after(spec, record, name, key);
         if (name < 0 || record->slot[name].kind != NOTHING || !take(&r, ':')) return 0;
         record->used[record->count++] = name;
         /* Marked before it is read, so that it is cleared whatever comes of it. */

@@ -36,13 +36,16 @@ static unsigned hash_of(const char *name, Py_ssize_t length) {
     return mixed & (HASH - 1);
 }
 
+static int is_name(const Spec *spec, int name, const char *text, Py_ssize_t length) {
+    return PyBytes_GET_SIZE(spec->names[name]) == length &&
+           !memcmp(PyBytes_AS_STRING(spec->names[name]), text, (size_t)length);
+}
+
 static int name_of(const Spec *spec, const char *name, Py_ssize_t length) {
     for (unsigned h = hash_of(name, length);; h = (h + 1) & (HASH - 1)) {
         int found = spec->slot[h];
         if (found < 0) return -1;
-        if (PyBytes_GET_SIZE(spec->names[found]) == length &&
-            !memcmp(PyBytes_AS_STRING(spec->names[found]), name, (size_t)length))
-            return found;
+        if (is_name(spec, found, name, length)) return found;
     }
 }
 

@@ -34,100 +34,77 @@ static const char *stretch(Cursor *c, int64_t length) {
     return found;
 }
 
-/* Bytes, or None where the length is negative. NULL: no memory, or the cursor is bad. */
-static PyObject *bytes_or_none(Cursor *c) {
-    int64_t length = varint(c);
-    if (c->bad) return NULL;
-    if (length < 0) Py_RETURN_NONE;
-    const char *found = stretch(c, length);
-    return found ? PyBytes_FromStringAndSize(found, (Py_ssize_t)length) : NULL;
+/* Where a record lies in its batch, all in 64 bits, as ingest/stretch.py knows it. A size is negative where there is
+   no key, or no value. */
+typedef struct {
+    int64_t offset, time_us, key, key_size, value, value_size, headers, headers_count;
+} Place;
+
+/* So many bytes after their length, which may be negative for nothing. */
+static void stretch_or_nothing(Cursor *c, const uint8_t *start, int64_t *place, int64_t *size) {
+    *size = varint(c);
+    *place = c->at - start;
+    if (*size >= 0) stretch(c, *size);
 }
 
-static PyObject *header(Cursor *c) {
-    int64_t length = varint(c);
-    const char *found = stretch(c, length);
-    PyObject *name = found ? PyUnicode_DecodeUTF8(found, (Py_ssize_t)length, "backslashreplace") : NULL;
-    PyObject *value = name ? bytes_or_none(c) : NULL;
-    if (value == Py_None) {
-        Py_DECREF(value);
-        value = PyBytes_FromStringAndSize(NULL, 0);
+static void pass_headers(Cursor *c, int64_t count) {
+    int64_t place, size;
+    c->bad |= count < 0 || count > c->end - c->at;
+    for (int64_t i = 0; i < count && !c->bad; i++) {
+        stretch(c, varint(c));
+        stretch_or_nothing(c, c->at, &place, &size);
     }
-    PyObject *pair = value ? PyTuple_Pack(2, name, value) : NULL;
-    Py_XDECREF(name), Py_XDECREF(value);
-    return pair;
 }
 
-static PyObject *headers(Cursor *c) {
-    int64_t count = varint(c);
-    if (c->bad || count < 0 || count > c->end - c->at) {
-        c->bad = 1;
-        return NULL;
-    }
-    PyObject *found = PyTuple_New((Py_ssize_t)count);
-    for (Py_ssize_t i = 0; found && i < count; i++) {
-        PyObject *pair = header(c);
-        if (!pair) Py_CLEAR(found);
-        else PyTuple_SET_ITEM(found, i, pair);
-    }
-    return found;
-}
-
-static PyObject *time_of_record(int64_t base, int64_t delta) {
+/* In microseconds; the lowest number where there is none that a calendar holds. */
+static int64_t time_of_record(int64_t base, int64_t delta) {
     int64_t time;
-    if (__builtin_add_overflow(base, delta, &time) || time < 0 || time >= END_OF_TIME_MS) Py_RETURN_NONE;
-    return PyLong_FromLongLong(time * 1000);
+    if (__builtin_add_overflow(base, delta, &time) || time < 0 || time >= END_OF_TIME_MS) return INT64_MIN;
+    return time * 1000;
 }
 
-enum { OFFSETS, TIMES, KEYS, VALUES, HEADERS, LISTS };
-
-/* One record into the lists. 0: no memory, or the cursor is bad. */
-static int split_one(Cursor *c, PyObject **lists, Py_ssize_t i, int64_t base_offset, int64_t base_time, int64_t *last) {
+static Place split_one(Cursor *c, const uint8_t *start, int64_t base_offset, int64_t base_time, int64_t *last) {
+    Place place = {0};
     int64_t length = varint(c);
-    const uint8_t *start = (const uint8_t *)stretch(c, length);
-    if (!start || length < 1) {
+    const uint8_t *from = (const uint8_t *)stretch(c, length);
+    if (!from || length < 1) {
         c->bad = 1;
-        return 0;
+        return place;
     }
-    Cursor record = {start + 1, start + length, 0}; /* after the attributes, none of which is in use */
+    Cursor record = {from + 1, from + length, 0}; /* after the attributes, none of which is in use */
     int64_t time = varint(&record), offset = varint(&record);
-    if (record.bad || offset <= *last || offset > INT32_MAX) {
-        c->bad = 1;
-        return 0;
-    }
+    c->bad |= offset <= *last || offset > INT32_MAX;
     *last = offset;
-    PyObject *found[LISTS] = {PyLong_FromLongLong(base_offset + offset), time_of_record(base_time, time)};
-    found[KEYS] = bytes_or_none(&record);
-    found[VALUES] = found[KEYS] ? bytes_or_none(&record) : NULL;
-    found[HEADERS] = found[VALUES] ? headers(&record) : NULL;
+    place.offset = base_offset + offset;
+    place.time_us = time_of_record(base_time, time);
+    stretch_or_nothing(&record, start, &place.key, &place.key_size);
+    stretch_or_nothing(&record, start, &place.value, &place.value_size);
+    place.headers_count = varint(&record);
+    place.headers = record.at - start;
+    pass_headers(&record, place.headers_count);
     c->bad |= record.bad || record.at != record.end;
-    int fine = !c->bad;
-    for (int l = 0; l < LISTS; l++) fine &= found[l] != NULL;
-    for (int l = 0; l < LISTS; l++) {
-        if (fine) PyList_SET_ITEM(lists[l], i, found[l]);
-        else Py_XDECREF(found[l]);
-    }
-    return fine;
+    return place;
 }
 
-/* split(data, count, base_offset, base_time): (offsets, times, keys, values, headers), or None where it is in doubt. */
+/* split(data, count, base_offset, base_time): the places of the records, or None where it is in doubt. */
 static PyObject *split(PyObject *self, PyObject *arguments) {
     Py_buffer data;
     Py_ssize_t count;
     long long base_offset, base_time;
     if (!PyArg_ParseTuple(arguments, "y*nLL", &data, &count, &base_offset, &base_time)) return NULL;
-    Cursor c = {data.buf, (const uint8_t *)data.buf + data.len, 0};
-    PyObject *lists[LISTS] = {NULL}, *result = NULL;
+    const uint8_t *start = data.buf;
+    Cursor c = {start, start + data.len, 0};
+    PyObject *places = NULL;
     int64_t last = -1;
     /* A record has seven bytes or more, so that a count that cannot be asks for no memory. */
     c.bad = count < 0 || count > data.len / 7 || base_offset < 0 || base_offset > INT64_MAX - INT32_MAX;
-    int fine = !c.bad;
-    for (int l = 0; fine && l < LISTS; l++) fine = (lists[l] = PyList_New(count)) != NULL;
-    for (Py_ssize_t i = 0; fine && i < count; i++) fine = split_one(&c, lists, i, base_offset, base_time, &last);
-    if (fine && c.at == c.end)
-        result = PyTuple_Pack(LISTS, lists[OFFSETS], lists[TIMES], lists[KEYS], lists[VALUES], lists[HEADERS]);
-    else if (!PyErr_Occurred())
-        result = Py_NewRef(Py_None);
-    for (int l = 0; l < LISTS; l++) Py_XDECREF(lists[l]);
+    if (!c.bad) places = PyByteArray_FromStringAndSize(NULL, count * (Py_ssize_t)sizeof(Place));
+    for (Py_ssize_t i = 0; places && !c.bad && i < count; i++) {
+        Place place = split_one(&c, start, base_offset, base_time, &last);
+        memcpy(PyByteArray_AS_STRING(places) + i * (Py_ssize_t)sizeof place, &place, sizeof place);
+    }
+    if (places && (c.bad || c.at != c.end)) Py_CLEAR(places);
+    if (!places && !PyErr_Occurred()) places = Py_NewRef(Py_None);
     PyBuffer_Release(&data);
-    return result;
+    return places;
 }

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest import recordbatch
+from ingest import recordbatch, stretch
 from ingest.decode import Decoder
 from ingest.quick import _quick, plain
 from ingest.records import Records
@@ -261,7 +262,21 @@ def test_splitting_bytes_of_any_kind_is_left_to_python_where_it_is_in_doubt(data
         assert quick == recordbatch.split(data, count, 5, 1_795_521_600_000, None)
 
 
-def test_headers_that_are_not_as_many_as_the_values_are_refused() -> None:
+def test_places_beyond_the_batch_are_never_read() -> None:
     assert plain._SPEC is not None
-    with pytest.raises(ValueError, match="as many headers as values"):
-        _quick.read_plain(plain._SPEC, [b"{}"], [], 100)
+    data = json.dumps({**seeds_of("native")[0], "end_time": None}).encode()
+    right = np.array([(5, 0, 0, -1, 0, len(data), 0, 0)], stretch._PLACE)
+    assert _quick.read_plain(plain._SPEC, [(data, right.view(np.uint8).data)], 20_000)[1] == []
+    assert _quick.unpack(data, right.view(np.uint8).data) == ([5], [0], [None], [data], [()])
+    for field, number in [("value", 1), ("value", -1), ("value", 2**62), ("value_size", 2**62)]:
+        wrong = right.copy()
+        wrong[field] = number
+        assert _quick.read_plain(plain._SPEC, [(data, wrong.view(np.uint8).data)], 10_000)[1] == [0]
+        with pytest.raises(ValueError, match="beyond its batch"):
+            _quick.unpack(data, wrong.view(np.uint8).data)
+    for count in (1, -1, 2**62):
+        wrong = right.copy()
+        wrong["headers"], wrong["headers_count"] = len(data), count
+        assert _quick.read_plain(plain._SPEC, [(data, wrong.view(np.uint8).data)], 10_000)[1] == [0]
+        with pytest.raises(ValueError, match="headers lie beyond"):
+            _quick.unpack(data, wrong.view(np.uint8).data)

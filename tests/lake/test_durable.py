@@ -38,8 +38,7 @@ class Disk:
         self.names: set[Path] = set()  # files and folders that are there by name after a power cut
         self.left: int | None = None
         self._real = durable.sync
-        for module in ("lake.durable", "lake.files"):
-            monkeypatch.setattr(f"{module}.sync", self._sync)
+        monkeypatch.setattr("lake.durable.sync", self._sync)
 
     def _sync(self, descriptor: int) -> None:
         if self.left is not None:
