@@ -1,13 +1,15 @@
 """From a broker to committed rows, beside the client's bare consumption of the same topics in the same run.
 
-    python -m benchmarks.ingest [--events 1000000] [--partitions 4] [--compression lz4] [--rounds 3]
+    python -m benchmarks.ingest [--events 1000000] [--days 1] [--partitions 4] [--compression lz4] [--rounds 3]
 
-Events are native JSON of about 770 bytes. `bare` is kafka-python's poll() loop that counts records and looks at none.
-`ingest` is `counterfoil ingest --until-end`: strict decoding, raw bytes and their SHA-256 kept, exactly once, synced.
-`workers` is the same with `--workers 2`: what that gains shows where the broker, which runs here too, leaves two cores
-free. `reading` is the rate from the first commit to the last, without start and end. Each measurement is a process of
-its own; the rounds alternate, and medians are told. Events per core-second are events divided by the CPU time of the
-process and those that it started; the broker's is not counted.
+Events are native JSON of about 770 bytes, of as many days as told: each day's rows go to files of their own.
+`bare` is kafka-python's poll() loop that counts records and looks at none; `fetch` is what ingest does in its place:
+whole batches, in which the records are found. `ingest` is `counterfoil ingest --until-end`: strict decoding, raw bytes
+and their SHA-256 kept, exactly once, synced. `workers` is the same with `--workers 2`, on the cores that the broker,
+which runs here too, leaves. `one` and `two` are one and two workers that run in turn, each half of the time, so that
+the broker leaves each of them a core (see _turns.py). `reading` is the rate from the first commit to the last, without
+start and end. Each measurement is a process of its own; the rounds alternate, and medians are told. Events per
+core-second are events divided by the CPU time of the process and those that it started; the broker's is not counted.
 """
 
 from __future__ import annotations
@@ -18,11 +20,15 @@ import resource
 import statistics
 import tempfile
 import time
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks._measure import in_child, machine, measured, tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TOPICS = ("agent.orchestration", "agent.authorization")
 
@@ -31,23 +37,19 @@ def main() -> None:
     """Start a broker, fill it, measure both in turn, print the ratio."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--days", type=float, default=1.0)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--compression", default="lz4", choices=["lz4", "zstd", "gzip", "none"])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--part", choices=["bare", "ingest", "workers"], help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=list(_PARTS), help=argparse.SUPPRESS)
     parser.add_argument("--bootstrap", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
-        work = (
-            _bare
-            if options.part == "bare"
-            else partial(_ingest, workers=2 if options.part == "workers" else 1)
-        )
-        print(json.dumps(_with_children(measured(lambda: work(options.bootstrap)))))
+        print(json.dumps(_with_children(measured(lambda: _PARTS[options.part](options.bootstrap)))))
         return
     with tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as home:
         broker = start_broker(Path(home))
-        results: dict[str, list[dict[str, Any]]] = {"bare": [], "ingest": [], "workers": []}
+        results: dict[str, list[dict[str, Any]]] = {part: [] for part in _PARTS}
         try:
             fill(broker, options)
             for number in range(options.rounds):
@@ -79,7 +81,7 @@ def fill(broker: Any, options: argparse.Namespace) -> None:
         broker.create_topic(topic, partitions=options.partitions)
     batches: dict[str, list[Any]] = {topic: [] for topic in TOPICS}
     size = 0
-    for topic, key, value in bulk_records(7, options.events):
+    for topic, key, value in bulk_records(7, options.events, days=options.days):
         batches[topic].append(Message(value=value, key=key))
         size += len(value)
     tell(f"producing {options.events:,} records of {size // options.events} bytes")
@@ -107,6 +109,23 @@ def _bare(bootstrap: str) -> dict[str, Any]:
     return {"events": events}
 
 
+def _fetch(bootstrap: str) -> dict[str, Any]:
+    from ingest.kafka import KafkaSource
+    from schemas.settings import load_settings
+
+    settings = load_settings(kafka={"bootstrap_servers": [bootstrap], "group_id": f"fetch-{time.time_ns()}"})
+    events = 0
+    with KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source:
+        source.join()
+        wanted = sum(source.ends(source.parts).values())
+        while events < wanted:
+            polled = source.poll(1.0, 5000, int(settings.ingest.batch_bytes))
+            for part, start in source.starts(polled.gained).items():
+                source.place(part, start)
+            events += sum(len(chunk) for chunk in polled.chunks.values())
+    return {"events": events}
+
+
 def _with_children(figures: dict[str, Any]) -> dict[str, Any]:
     """The figures with the CPU time of processes that it started, as far as those have ended."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -114,7 +133,8 @@ def _with_children(figures: dict[str, Any]) -> dict[str, Any]:
     return figures
 
 
-def _ingest(bootstrap: str, workers: int) -> dict[str, Any]:
+def _ingest(bootstrap: str, workers: int | None = None, turns: int = 1) -> dict[str, Any]:
+    from benchmarks._turns import in_turn
     from ingest.run import Progress, run_kafka, run_kafka_workers
     from schemas.settings import load_settings
 
@@ -128,10 +148,11 @@ def _ingest(bootstrap: str, workers: int) -> dict[str, Any]:
             if progress.summary.records and (not told or told[-1][1] < progress.summary.records):
                 told.append((time.monotonic(), progress.summary.records))
 
-        if workers > 1:
-            summary = run_kafka_workers(settings, workers, until_end=True, report=report)
-        else:
+        if workers is None:
             summary = run_kafka(settings, until_end=True, report=report)
+        else:
+            with in_turn(turns) if turns > 1 else nullcontext():
+                summary = run_kafka_workers(settings, workers, until_end=True, report=report)
     (began, first), (ended, last) = told[0], told[-1]
     return {
         "events": summary.records,
@@ -141,11 +162,22 @@ def _ingest(bootstrap: str, workers: int) -> dict[str, Any]:
     }
 
 
+_PARTS: dict[str, Callable[[str], dict[str, Any]]] = {
+    "bare": _bare,
+    "fetch": _fetch,
+    "ingest": _ingest,
+    "workers": partial(_ingest, workers=2),
+    "one": partial(_ingest, workers=1, turns=2),
+    "two": partial(_ingest, workers=2, turns=2),
+}
+
+
 def _print(results: dict[str, list[dict[str, Any]]], broker: str, options: argparse.Namespace) -> None:
     print(f"machine: {machine()}, {broker}")
     partitions = 2 * options.partitions
     print(
-        f"{options.events:,} events, {partitions} partitions, {options.compression}, {options.rounds} rounds"
+        f"{options.events:,} events of {options.days:g} days, {partitions} partitions, {options.compression},"
+        f" {options.rounds} rounds"
     )
     rates = {}
     for part, runs in results.items():
@@ -159,8 +191,14 @@ def _print(results: dict[str, list[dict[str, Any]]], broker: str, options: argpa
             f"{peak:.2f} GiB at peak"
         )
     print(f"ingest does {rates['ingest'] / rates['bare']:.2f} of the bare client's events per core-second")
-    one, two = (statistics.median(run["reading"] for run in results[part]) for part in ("ingest", "workers"))
-    print(f"reading: {one:,.0f} events/s by one, {two:,.0f} by two workers, {two / one:.2f} times that")
+    for one, two in (("ingest", "workers"), ("one", "two")):
+        rate, rates_of_two = (
+            statistics.median(run["reading"] for run in results[part]) for part in (one, two)
+        )
+        print(
+            f"reading: {rate:,.0f} events/s by {one}, {rates_of_two:,.0f} by {two},"
+            f" {rates_of_two / rate:.2f} times that"
+        )
 
 
 if __name__ == "__main__":

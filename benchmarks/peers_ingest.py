@@ -37,6 +37,10 @@ class Peer:
 
 
 PEERS = {
+    "librdkafka": Peer(
+        "librdkafka.py", ("confluent-kafka==2.16.0",),
+        "confluent-kafka's consume(), counting; the C client's own threads unpack and split",
+    ),
     "quixstreams": Peer(
         "quix.py", ("quixstreams==3.28.1", "pyarrow==26.0.1"),
         "Parquet, zstd; at least once; not synced; no types checked, no raw bytes, no hash",
@@ -63,6 +67,7 @@ PEERS = {
 }  # fmt: skip
 OURS = {
     "bare": "kafka-python's poll(), counting",
+    "fetch": "ingest's own reading, counting: whole batches, and where the records lie in them",
     "ingest": "Delta, zstd; exactly once; synced; strict types, raw bytes and SHA-256 kept",
 }
 
@@ -71,6 +76,7 @@ def main() -> None:
     """Fill a broker, run all in turn, print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--days", type=float, default=1.0)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--compression", default="lz4", choices=["lz4", "zstd", "gzip", "none"])
     parser.add_argument("--rounds", type=int, default=3)

@@ -39,8 +39,14 @@ class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         self._gained -= parts
 
     def on_partitions_lost(self, lost: Iterable[Any]) -> None:
-        """Note what was taken while this member was thought dead."""
+        """Note what was taken while this member was thought dead, and claim it no longer.
+
+        The client would still claim it on joining anew. The group then keeps the share of other members back until
+        this one gives it up, which it does not do with what it does not hold: nobody would read those parts.
+        """
         self.on_partitions_revoked(lost)
+        for assignor in self.consumer.config["partition_assignment_strategy"]:
+            assignor.member_assignment = None
 
     def take(self) -> tuple[set[Part], set[Part]]:
         """Return what was lost and what was gained since the last time."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,7 +22,6 @@ from schemas.table import BOOL, BYTES, DATE, INT, STRING, TIME
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from ingest.records import Headers, Records, Rows
@@ -52,7 +52,7 @@ class Batch:
     @cached_property
     def digests(self) -> pa.Array:
         """SHA-256 of each record; a tombstone has that of nothing."""
-        return pa.array(self.records.digests(), BYTES)
+        return self.records.digests()
 
     @cached_property
     def offsets(self) -> pa.Array:
@@ -159,12 +159,18 @@ def _provenance(
         "source_format": pa.repeat(pa.scalar(source_format, STRING), count),
         "source_topic": pa.repeat(pa.scalar(records.topic, STRING), count),
         "source_partition": pa.repeat(pa.scalar(records.partition, INT), count),
-        "source_offset": batch.offsets.take(places),
+        "source_offset": _taken(batch.offsets, places),
         "source_index": pa.array(index, INT),
-        "record_time": batch.record_times.take(places),
+        "record_time": _taken(batch.record_times, places),
         "ingest_time": pa.repeat(pa.scalar(batch.ingest_time, TIME), count),
-        "raw_sha256": batch.digests.take(places),
+        "raw_sha256": _taken(batch.digests, places),
     }
+
+
+def _taken(values: pa.Array, places: pa.Array) -> pa.Array:
+    """The values at those places: as they are, where these are all of them in their order."""
+    every = len(places) == len(values) and places.equals(pa.array(np.arange(len(values)), pa.int64()))
+    return values if every else values.take(places)
 
 
 def _raw(places: pa.Array, given: pa.Array | None, batch: Batch) -> pa.Array:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from ingest.quick import _quick
-from schemas.table import INT
+from schemas.table import BYTES, INT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +37,7 @@ _PLACE = np.dtype(
     ]
 )  # fmt: skip
 _NO_TIME = np.iinfo(np.int64).min
+_DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 @dataclass(slots=True, frozen=True)
@@ -58,13 +59,14 @@ class Pack:
         """The records as lists, in the order of `_LISTS`."""
         return _quick.unpack(self.data, self.bytes_of_places())
 
-    def digests(self) -> list[bytes]:
-        """SHA-256 of each record; a tombstone has that of nothing."""
-        held, sha256 = memoryview(self.data), hashlib.sha256
-        starts = self.places["value"]
-        ends = starts + np.maximum(self.places["value_size"], 0)
-        pairs = zip(starts.tolist(), ends.tolist(), strict=True)
-        return [sha256(held[start:end]).digest() for start, end in pairs]
+    def digests(self) -> bytes:
+        """SHA-256 of each record, one after another; a tombstone has that of nothing."""
+        made = _quick.digests(self.data, self.bytes_of_places())
+        return (
+            b"".join(_sha256(value) for value in self.lists()[_LISTS.index("value")])
+            if made is None
+            else made
+        )
 
 
 def packed(data: bytes, places: bytearray, time_us: int | None, *, stamped: bool) -> Pack:
@@ -176,11 +178,18 @@ class Stretch:
         times = _joined(self.packs, "time_us")
         return pa.array(times, pa.int64(), mask=times == _NO_TIME)
 
-    def digests(self) -> list[bytes]:
+    def digests(self) -> pa.Array:
         """SHA-256 of each record; a tombstone has that of nothing."""
         if self.packs is None:
-            return [hashlib.sha256(value or b"").digest() for value in self.value]
-        return [digest for pack in self.packs for digest in pack.digests()]
+            made = b"".join(map(_sha256, self.value))
+        else:
+            made = b"".join(pack.digests() for pack in self.packs)
+        ends = np.arange(0, len(made) + 1, _DIGEST_BYTES, dtype=np.int32)
+        return pa.Array.from_buffers(BYTES, len(self), [None, pa.py_buffer(ends), pa.py_buffer(made)])
+
+
+def _sha256(value: bytes | None) -> bytes:
+    return hashlib.sha256(value or b"").digest()
 
 
 def _joined(packs: Sequence[Pack], name: str) -> npt.NDArray[np.int64]:

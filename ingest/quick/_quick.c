@@ -5,7 +5,7 @@
    ingest/recordbatch.py and ingest/formats/native.py, which decides; and what is read here comes out as it would
    there, which tests/ingest/test_quick.py compares. */
 #include "columns.h"
-#include "unpack.h"
+#include "digest.h"
 
 /* Offsets of Arrow have 31 bits. */
 #define MOST_AT_ONCE (1 << 30)
@@ -17,12 +17,14 @@ static int is_utf8(Text value) {
     return text != NULL;
 }
 
-static int keep(const Table *table, Made *made, const Record *record, Text value, int64_t place) {
+/* `left` is about how many bytes are still to come, for which room is made at once. */
+static int keep(const Table *table, Made *made, const Record *record, Text value, int64_t place, size_t left) {
     for (int i = 0; i < record->count; i++) {
         int name = record->used[i], c = table->of_name[name];
         if (!grow(&made->column[c], table->column[c].kind, &record->slot[name], record, made->rows)) return 0;
     }
     made->rows++;
+    if (!made->raw.data.bytes && !widen(&made->raw.data, left)) return 0;
     return put(&made->places, &place, sizeof place) && put(&made->raw.data, value.text, (size_t)value.length) &&
            text_end(&made->raw.ends, &made->raw.data);
 }
@@ -47,6 +49,7 @@ typedef struct {
     Record *record;
     PyObject *rest;
     Py_ssize_t most_bytes, size;
+    size_t left;
     int64_t seen;
 } Reader;
 
@@ -65,7 +68,7 @@ static int read_batch(Reader *r, const Py_buffer *data, const Py_buffer *places)
             table = look(r->spec, value, r->record);
         }
         int fine = table < 0 ? add_place(r->rest, r->seen)
-                             : keep(&r->spec->table[table], &r->made[table], r->record, value, r->seen);
+                             : keep(&r->spec->table[table], &r->made[table], r->record, value, r->seen, r->left);
         if (!fine) return 0;
         if (table >= 0) r->size += value.length;
     }
@@ -82,6 +85,17 @@ static PyObject *tables_made(const Spec *spec, Made *made) {
     return tables;
 }
 
+static int bytes_in(PyObject *batches, size_t *size) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(batches); i++) {
+        Py_buffer data;
+        PyObject *places;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(batches, i), "y*O", &data, &places)) return 0;
+        *size += (size_t)data.len;
+        PyBuffer_Release(&data);
+    }
+    return 1;
+}
+
 /* read_plain(spec, batches, most_bytes): what was made of each table, and the numbers of the records that were left.
    `batches` is a list of (data, places). */
 static PyObject *read_plain(PyObject *self, PyObject *arguments) {
@@ -93,10 +107,12 @@ static PyObject *read_plain(PyObject *self, PyObject *arguments) {
     }
     if (!PyArg_ParseTuple(arguments, "OO!n", &capsule, &PyList_Type, &batches, &r.most_bytes)) goto done;
     if (!(r.spec = PyCapsule_GetPointer(capsule, "ingest.spec"))) goto done;
+    if (!bytes_in(batches, &r.left)) goto done;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(batches); i++) {
         Py_buffer data, places;
         if (!PyArg_ParseTuple(PyList_GET_ITEM(batches, i), "y*y*", &data, &places)) goto done;
         int fine = read_batch(&r, &data, &places);
+        r.left -= (size_t)data.len;
         PyBuffer_Release(&data), PyBuffer_Release(&places);
         if (!fine) {
             PyErr_NoMemory();
@@ -114,6 +130,7 @@ done:
 
 static PyMethodDef methods[] = {
     {"split", split, METH_VARARGS, "Find the records of a batch; None where it is in doubt."},
+    {"digests", digests, METH_VARARGS, "SHA-256 of the records of a batch; None where hashlib is to be used."},
     {"unpack", unpack, METH_VARARGS, "Make lists of the records of a batch."},
     {"prepare", prepare, METH_VARARGS, "Take in the columns of the tables."},
     {"read_plain", read_plain, METH_VARARGS, "Read plain records into columns, and name the places of the others."},

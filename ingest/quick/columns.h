@@ -10,8 +10,7 @@ typedef struct {
 
 /* Make room for so many bytes more. */
 static int widen(Buffer *b, size_t size) {
-    size_t room = b->room ? b->room * 2 : 4096;
-    while (room < b->size + size) room *= 2;
+    size_t room = b->room * 2 > b->size + size ? b->room * 2 : b->size + size + 4096;
     if (b->bytes ? _PyBytes_Resize(&b->bytes, (Py_ssize_t)room)
                  : !(b->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)room)))
         return 0;

@@ -272,8 +272,9 @@ def test_places_beyond_the_batch_are_never_read() -> None:
         wrong = right.copy()
         wrong[field] = number
         assert _quick.read_plain(plain._SPEC, [(data, wrong.view(np.uint8).data)], 10_000)[1] == [0]
-        with pytest.raises(ValueError, match="beyond its batch"):
-            _quick.unpack(data, wrong.view(np.uint8).data)
+        for read in (_quick.unpack, _quick.digests):
+            with pytest.raises(ValueError, match="beyond its batch"):
+                read(data, wrong.view(np.uint8).data)
     for count in (1, -1, 2**62):
         wrong = right.copy()
         wrong["headers"], wrong["headers_count"] = len(data), count

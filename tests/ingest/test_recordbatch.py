@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from kafka.errors import UnsupportedCodecError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
+from ingest.quick import _quick
 from ingest.recordbatch import END_OF_TIME_MS, TESTED, WholeBatch, microseconds
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def test_columns_are_what_the_client_itself_reads(codec: str, count: int) -> Non
     packed = pack(some(count), CODECS[codec])
     theirs = list(DefaultRecordBatch(packed))
     ours = columns(packed)
+    digests = [hashlib.sha256(each.value or b"").digest() for each in theirs]
+    assert ours.digests().to_pylist() == digests
     assert ours.offset == [each.offset for each in theirs]
     assert ours.value == [each.value for each in theirs]
     assert ours.key == [each.key for each in theirs]
@@ -70,6 +74,21 @@ def test_columns_are_what_the_client_itself_reads(codec: str, count: int) -> Non
     )
     assert held <= ours.size <= held + 700 * count
     assert ours.next_offset == count
+
+
+@pytest.mark.skipif(_quick is None, reason="the C part of ingest was not built: no C compiler")
+def test_digests_are_the_same_with_and_without_the_library_that_hashlib_uses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chunk = columns(pack(some(300)))
+    assert chunk.packs
+    with_it = chunk.digests()
+    with monkeypatch.context() as patch:
+        patch.setattr(_quick, "digests", lambda *_: None)
+        assert chunk.digests() == with_it
+    assert chunk.value
+    assert chunk.packs is None
+    assert chunk.digests() == with_it
 
 
 @pytest.mark.parametrize("framed", [False, True])
