@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 Headers = tuple[tuple[str, bytes], ...]
 Lists = tuple[list[int], list[int | None], list[bytes | None], list[bytes | None], list[Headers]]
 
+# Those of tracing are put on by whoever sends a record, whatever it is: no reader tells a format or a content by them.
+SILENT_HEADERS = frozenset({"traceparent", "tracestate", "baggage", "b3"})
 _LISTS = ("offset", "time_us", "key", "value", "headers")
 # Where a record lies in its batch: struct Place of split.h. A size is negative where there is no key, or no value.
 _PLACE = np.dtype(
@@ -78,13 +80,17 @@ def packed(data: bytes, places: bytearray, time_us: int | None, *, stamped: bool
 
 
 def as_pack(listed: Stretch) -> Pack:
-    """The values of records that are lists, one after another as in a batch, and how many headers each has."""
+    """The values of records that are lists, one after another as in a batch, and how many headers of each may say
+    what it is."""
     places = np.zeros(len(listed), _PLACE)
     sizes = [-1 if value is None else len(value) for value in listed.value]
     places["value_size"] = sizes
     held = np.maximum(places["value_size"], 0)
     places["value"] = np.cumsum(held) - held
-    places["headers_count"] = [len(headers) for headers in listed.headers]
+    places["headers"] = -1
+    places["headers_count"] = [
+        sum(name not in SILENT_HEADERS for name, _ in headers) for headers in listed.headers
+    ]
     return Pack(b"".join(value or b"" for value in listed.value), places)
 
 

@@ -53,7 +53,21 @@ typedef struct {
     int64_t seen;
 } Reader;
 
-/* The records of a batch. Those with headers are left: these may say what a record is. 0: no memory. */
+/* Whether none of a record's headers may say what it is. */
+static int is_silent(const Spec *spec, const Py_buffer *data, const Place *place) {
+    if (place->headers_count <= 0) return place->headers_count == 0;
+    if (!lies_in(data, place->headers, 0)) return 0;
+    Cursor c = {(const uint8_t *)data->buf + place->headers, (const uint8_t *)data->buf + data->len, 0};
+    for (int64_t i = 0; i < place->headers_count; i++) {
+        int64_t at, size = varint(&c);
+        const char *name = stretch(&c, size);
+        if (!name || !among(spec->silent, name, (Py_ssize_t)size)) return 0;
+        stretch_or_nothing(&c, data->buf, &at, &size);
+    }
+    return !c.bad;
+}
+
+/* The records of a batch. 0: no memory. */
 static int read_batch(Reader *r, const Py_buffer *data, const Py_buffer *places) {
     Py_ssize_t count = places->len / (Py_ssize_t)sizeof(Place);
     for (Py_ssize_t i = 0; i < count; i++, r->seen++) {
@@ -62,8 +76,8 @@ static int read_batch(Reader *r, const Py_buffer *data, const Py_buffer *places)
         Py_ssize_t room = MOST_AT_ONCE - r->size;
         int table = -1;
         Text value = {0};
-        if (!place.headers_count && place.value_size >= 0 && place.value_size <= r->most_bytes &&
-            place.value_size <= room && lies_in(data, place.value, place.value_size)) {
+        if (place.value_size >= 0 && place.value_size <= r->most_bytes && place.value_size <= room &&
+            lies_in(data, place.value, place.value_size) && is_silent(r->spec, data, &place)) {
             value = (Text){(const char *)data->buf + place.value, (Py_ssize_t)place.value_size};
             table = look(r->spec, value, r->record);
         }

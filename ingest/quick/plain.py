@@ -1,8 +1,8 @@
 """Plain records of the native format, read all at once into columns.
 
-A plain record is a flat JSON object of at most `ingest.max_record_bytes` without headers, whose keys are columns of the
-native format, each once, with texts that have no escapes, times in UTC, and values of the right types. Any other is
-left to the careful readers, which alone say what is wrong; what is read here comes out as it would there.
+A plain record is a flat JSON object of at most `ingest.max_record_bytes`, with no headers but those of tracing, whose
+keys are columns of the native format, each once, with texts that have no escapes and values of the right types. Any
+other is left to the careful readers, which alone say what is wrong; what is read here comes out as it would there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ingest.formats.native import BOUNDS, Native
 from ingest.jsonrecord import DECODE_ERRORS, json_text
 from ingest.quick import _quick
 from ingest.records import Rows
-from ingest.stretch import as_pack
+from ingest.stretch import SILENT_HEADERS, as_pack
 from schemas.errors import RecordError
 from schemas.events import (
     AUTHORIZATION_DECISIONS,
@@ -59,6 +59,7 @@ _SPEC: _quick.Spec | None = (
     else _quick.prepare(
         [[_told(column) for column in table.columns if column.native] for table in _TABLES],
         tuple(word.encode() for word in IDENTITY_EVENT_TYPES),
+        tuple(sorted(name.encode() for name in SILENT_HEADERS)),
     )
 )
 

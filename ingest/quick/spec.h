@@ -26,6 +26,7 @@ typedef struct {
     int tables;
     int decision, decision_time, event_type; /* names */
     PyObject *identity;                      /* a tuple of bytes: event types of the third table */
+    PyObject *silent;                        /* a tuple of bytes: headers that do not say what a record is */
 } Spec;
 
 /* Names differ enough in their length and three of their letters; all of a name is compared after that. */
@@ -63,7 +64,7 @@ static void free_spec(PyObject *capsule) {
     for (int t = 0; t < spec->tables; t++)
         for (int c = 0; c < spec->table[t].count; c++)
             Py_DECREF(spec->table[t].column[c].words), Py_DECREF(spec->table[t].names[c]);
-    Py_XDECREF(spec->identity);
+    Py_XDECREF(spec->identity), Py_XDECREF(spec->silent);
     free(spec);
 }
 
@@ -77,10 +78,11 @@ static int add_name(Spec *spec, PyObject *name) {
     return spec->count++;
 }
 
-/* prepare(tables, identity): tables is a list of lists of (name, kind, required, words, low, high). */
+/* prepare(tables, identity, silent): tables is a list of lists of (name, kind, required, words, low, high). */
 static PyObject *prepare(PyObject *self, PyObject *arguments) {
-    PyObject *tables, *identity;
-    if (!PyArg_ParseTuple(arguments, "O!O!", &PyList_Type, &tables, &PyTuple_Type, &identity)) return NULL;
+    PyObject *tables, *identity, *silent;
+    if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyList_Type, &tables, &PyTuple_Type, &identity, &PyTuple_Type, &silent))
+        return NULL;
     Spec *spec = calloc(1, sizeof(Spec));
     if (!spec) return PyErr_NoMemory();
     memset(spec->slot, 0xff, sizeof spec->slot);
@@ -89,7 +91,7 @@ static PyObject *prepare(PyObject *self, PyObject *arguments) {
         free(spec);
         return NULL;
     }
-    spec->identity = Py_NewRef(identity);
+    spec->identity = Py_NewRef(identity), spec->silent = Py_NewRef(silent);
     for (Py_ssize_t t = 0; t < PyList_GET_SIZE(tables); t++) {
         PyObject *columns = PyList_GET_ITEM(tables, t);
         if (t == MAX_TABLES || !PyList_Check(columns)) goto wrong;

@@ -11,14 +11,25 @@ static int number_at(const char *text, int count) {
     return number;
 }
 
-/* `2026-01-31T12:00:00`, at most six digits of a second, and `Z` or `+00:00`, as microseconds since 1970. */
+/* `Z`, or an offset such as `+01:00`, in minutes. */
+static int zone_of(const char *s, Py_ssize_t length, int *minutes) {
+    *minutes = 0;
+    if (length == 1) return *s == 'Z';
+    if (length != 6 || (*s != '+' && *s != '-') || s[3] != ':') return 0;
+    int hour = number_at(s + 1, 2), minute = number_at(s + 4, 2);
+    *minutes = (*s == '-' ? -1 : 1) * (hour * 60 + minute);
+    return hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59;
+}
+
+/* `2026-01-31T12:00:00`, at most six digits of a second, and a zone, as microseconds since 1970. The first and the last
+   year, beyond which an offset may lead, are left. */
 static int time_of(Text t, int64_t *micros) {
     static const int days_before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365};
     const char *s = t.text;
     if (t.length < 20 || s[4] != '-' || s[7] != '-' || s[10] != 'T' || s[13] != ':' || s[16] != ':') return 0;
     int year = number_at(s, 4), month = number_at(s + 5, 2), day = number_at(s + 8, 2);
     int hour = number_at(s + 11, 2), minute = number_at(s + 14, 2), second = number_at(s + 17, 2);
-    if (year < 1 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23) return 0;
+    if (year < 2 || year > 9998 || month < 1 || month > 12 || day < 1 || hour < 0 || hour > 23) return 0;
     if (minute < 0 || minute > 59 || second < 0 || second > 59) return 0;
     int leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
     if (day > days_before[month] - days_before[month - 1] + (leap && month == 2)) return 0;
@@ -31,11 +42,12 @@ static int time_of(Text t, int64_t *micros) {
         if (count < 1 || count > 6) return 0;
         for (; count < 6; count++) fraction *= 10;
     }
-    if (!(t.length - at == 1 && s[at] == 'Z') && !(t.length - at == 6 && !memcmp(s + at, "+00:00", 6))) return 0;
+    int minutes;
+    if (!zone_of(s + at, t.length - at, &minutes)) return 0;
     int64_t past = year - 1;
     int64_t days = past * 365 + past / 4 - past / 100 + past / 400 - 719162;
     days += days_before[month - 1] + (leap && month > 2) + day - 1;
-    *micros = (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000000 + fraction;
+    *micros = (((days * 24 + hour) * 60 + minute - minutes) * 60 + second) * 1000000 + fraction;
     return 1;
 }
 

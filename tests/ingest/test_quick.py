@@ -12,9 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from ingest import recordbatch, stretch
+from ingest.cloudevents import _mode
 from ingest.decode import Decoder
+from ingest.formats.registry import readers
 from ingest.quick import _quick, plain
 from ingest.records import Records
 from schemas.events import AUTHORIZATION_DECISIONS, IDENTITY_EVENTS, ORCHESTRATION_EVENTS
@@ -54,7 +57,10 @@ TIMES = [
     "2026-11-24T12:00:00.1234567Z",
     "2026-11-24T12:00:00.9999999Z", "2026-11-24T12:00:00+00:00", "2026-11-24T12:00:00.5+00:00",
     "2026-11-24T12:00:00-00:00",
-    "2026-11-24T12:00:00+01:00", "2026-11-24t12:00:00z", "2026-11-24 12:00:00Z", "2026-11-24T12:00:00",
+    "2026-11-24T12:00:00+01:00", "2026-11-24T00:30:00-23:59", "2026-11-24T12:00:00+24:00",
+    "2026-11-24T12:00:00+01:60", "2026-11-24T12:00:00+0100", "2026-11-24T12:00:00+01", "2026-11-24T12:00:00.25+05:30",
+    "0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "2026-11-24t12:00:00z",
+    "2026-11-24 12:00:00Z", "2026-11-24T12:00:00",
     "2026-11-24T12:00Z",
     "2026-11-24", "2026-11-24T24:00:00Z", "2026-11-24T23:59:60Z", "2026-02-29T00:00:00Z",
     "2024-02-29T00:00:00Z",
@@ -238,8 +244,38 @@ def test_plain_records_are_read_quickly_and_only_those() -> None:
     )  # fmt: skip
     assert plain.read_plain(records, 10_000).rest == []
     assert plain.read_plain(records, 10).rest == records.offset
-    records.headers = [(("content-type", b"application/json"),)] * len(seeds)
+    records.headers = [(("traceparent", b"00-1-2-01"), ("baggage", b""))] * len(seeds)
+    assert plain.read_plain(records, 10_000).rest == []
+    records.headers = [(("traceparent", b"00-1-2-01"), ("content-type", b"application/json"))] * len(seeds)
     assert plain.read_plain(records, 10_000).rest == records.offset
+
+
+def test_headers_of_a_batch_are_looked_at_where_they_lie() -> None:
+    value = json.dumps({**seeds_of("native")[0], "end_time": None}).encode()
+    silent: list[tuple[str, bytes | None]] = [
+        ("traceparent", b"00-1-2-01"),
+        ("b3", None),
+        ("tracestate", b"x" * 300),
+    ]
+    told = [[], silent, [*silent, ("x", b"")], [("traceparents", b"")], [("traceparen", b"")], silent[:1]]
+    builder = DefaultRecordBatchBuilder(
+        magic=2, compression_type=0, is_transactional=False, producer_id=-1, producer_epoch=-1, base_sequence=-1,
+        batch_size=10_000_000,
+    )  # fmt: skip
+    for number, headers in enumerate(told):
+        builder.append(number, 0, None, value, headers)
+    chunk = recordbatch.WholeBatch(DefaultRecordBatch(bytes(builder.build()))).columns("t-0")
+    assert chunk.packs
+    records = Records("authorization", "t", 0, [], [], [], [], [], len(told))
+    records.append(chunk)
+    assert plain.read_plain(records, 10_000).rest == [2, 3, 4]
+
+
+@pytest.mark.parametrize("name", sorted(stretch.SILENT_HEADERS))
+def test_no_reader_goes_by_a_silent_header(name: str) -> None:
+    headers = ((name, b"application/cloudevents+json"),)
+    assert not any(reader.claims(headers) for reader in readers(Settings().mapping).values())
+    assert _mode(b"{}", headers) is None
 
 
 def test_headers_and_sizes_come_out_the_same() -> None:
@@ -251,8 +287,10 @@ def test_headers_and_sizes_come_out_the_same() -> None:
         (("ce_specversion", b"1.0"),),
         (("x", b""),),
         (),
+        (("traceparent", b"00-1-2-01"), ("tracestate", b"")),
+        (("traceparent", b"00-1-2-01"), ("counterfoil-format", b"opa")),
     ]
-    same([value, value, value, value, large], "orchestration", told)
+    same([value, value, value, value, large, value, value], "orchestration", told)
 
 
 @given(st.binary(max_size=200), st.integers(-1, 40))
