@@ -64,11 +64,10 @@ class Pack:
     def digests(self) -> bytes:
         """SHA-256 of each record, one after another; a tombstone has that of nothing."""
         made = _quick.digests(self.data, self.bytes_of_places())
-        return (
-            b"".join(_sha256(value) for value in self.lists()[_LISTS.index("value")])
-            if made is None
-            else made
-        )
+        if made is None:
+            _, _, _, values, _ = self.lists()
+            made = b"".join(map(_sha256, values))
+        return made
 
 
 def packed(data: bytes, places: bytearray, time_us: int | None, *, stamped: bool) -> Pack:
