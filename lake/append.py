@@ -13,8 +13,7 @@ from schemas.errors import CommitConflict, LakeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from deltalake import DeltaTable
-
+    from lake.newest import Newest
     from schemas.table import Table
 
 # As the expected start of a source: nothing of it has been recorded yet.
@@ -43,8 +42,8 @@ def append(
         for day, part in by_date(rows)
     ]
 
-    def plan(handle: DeltaTable) -> Changes | None:
-        moved = moves(handle, table, positions)
+    def plan(newest: Newest) -> Changes | None:
+        moved = moves(newest, table, positions)
         return Changes(adds=adds, positions=moved, message=message) if adds or moved else None
 
     try:
@@ -54,16 +53,14 @@ def append(
         raise
 
 
-def moves(
-    handle: DeltaTable, table: Table, positions: Mapping[str, tuple[int | None, int]]
-) -> dict[str, int]:
+def moves(newest: Newest, table: Table, positions: Mapping[str, tuple[int | None, int]]) -> dict[str, int]:
     """The positions to record; CommitConflict when the lake has another one than the reader started from.
 
     Delta itself lets a fresh handle record a lower version without complaint, so the check is here.
     """
     moved: dict[str, int] = {}
     for source, (start, end) in positions.items():
-        recorded = handle.transaction_version(source)
+        recorded = newest.position(source)
         if start is None:
             refused = recorded is not None and recorded > end
         else:

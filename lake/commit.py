@@ -3,7 +3,7 @@
 Version n+1 is written through a handle on version n, without deltalake's own retries, after version n is on
 the disk. So nothing can come between what was checked (the recorded offsets, the active files) and the
 commit, and a power cut can tear the last version only. A lost race is not an error: the handle is opened
-anew and everything checked again.
+anew and everything checked again. After a commit the handle is kept for the next one (`lake.newest`).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from lake.durable import make_folder, sync_path, writer_lock
 from lake.log import ACTIONS, COMMIT_ID, LOG, entry_name, list_log, read_entry
+from lake.newest import Newest, bring_up, proof_of
 from lake.recovery import added_files, is_sound, repair_locked
 from schemas.errors import LakeError
 
@@ -34,11 +35,13 @@ if TYPE_CHECKING:
 
     from deltalake.transaction import AddAction, RemoveAction
 
+    from lake.log import Entry
     from lake.place import Place
     from lake.retention import Retention
     from schemas.table import Table
 
 ATTEMPTS = 200
+PAUSES = (0.01, 0.05, 0.25, 1.0, 2.0)
 _logger = logging.getLogger(__name__)
 
 
@@ -54,13 +57,18 @@ class Changes:
 
 @dataclass
 class Committer:
-    """Writes versions. `durable` is the newest version of each table that is known to be on the disk."""
+    """Writes versions. `durable` is the newest version of each table that is known to be on the disk.
+
+    `kept` is what the last commit to each table left for the next: whoever uses it takes it out, so that no two
+    threads have the same.
+    """
 
     place: Place
     retention: Retention
     durable: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, Newest] = field(default_factory=dict)
 
-    def commit(self, table: Table, plan: Callable[[DeltaTable], Changes | None]) -> int | None:
+    def commit(self, table: Table, plan: Callable[[Newest], Changes | None]) -> int | None:
         """Write what `plan` makes of the newest version as the next one, and return its number.
 
         `plan` is called again on a newer version after a lost race; None ends without a commit, and what it
@@ -68,13 +76,18 @@ class Committer:
         """
         for attempt in range(ATTEMPTS):
             with self._turn(table.name):
-                handle = self._open(table)
-                if handle is None or self._add_columns(handle, table):
+                newest = self._take_up(table.name) or self._open(table)
+                if newest is None or self._add_columns(newest, table):
                     continue
-                changes = plan(handle)
+                try:
+                    changes = plan(newest)
+                except (DeltaError, OSError):
+                    if not newest.again:
+                        raise
+                    continue  # it may need entries of the log that expired since it was opened
                 if changes is None:
                     return None
-                version = self._write(handle, table, changes)
+                version = self._write(newest, table, changes)
                 if version is not None:
                     return version
             time.sleep(random.uniform(0, min(0.01 * (attempt + 1), 0.5)))  # noqa: S311 - spreads writers, guards nothing
@@ -85,8 +98,15 @@ class Committer:
     def _turn(self, name: str) -> AbstractContextManager[None]:
         return contextlib.nullcontext() if self.place.root is None else writer_lock(self.place.root, name)
 
-    def _open(self, table: Table) -> DeltaTable | None:
-        """A handle on the newest version, now on the disk; None after creating or repairing the table."""
+    def _take_up(self, name: str) -> Newest | None:
+        """What the last commit left, at the newest version, now on the disk; None where it does not serve."""
+        kept = self.kept.pop(name, None)
+        if kept is None or not bring_up(self.place, name, kept):
+            return None
+        return kept if self._settle(name, kept.version) else None
+
+    def _open(self, table: Table) -> Newest | None:
+        """The newest version, now on the disk; None after creating or repairing the table."""
         try:
             handle = DeltaTable(self.place.table_url(table.name), storage_options=self.place.options())
         except TableNotFoundError:
@@ -97,7 +117,7 @@ class Committer:
             if folder is not None and repair_locked(folder, thorough=True).torn:
                 return None
             raise LakeError(f"cannot open {self.place.table_url(table.name)}: {first_line(error)}") from error
-        return handle if self._settle(table.name, handle.version()) else None
+        return Newest(handle, handle.version()) if self._settle(table.name, handle.version()) else None
 
     def _settle(self, name: str, version: int) -> bool:
         """Put a version that another writer left on the disk; False when it was torn and is now aside."""
@@ -147,7 +167,7 @@ class Committer:
                 post_commithook_properties=NO_HOOKS,
             )
         except DeltaError as error:
-            if read_entry(self.place, table.name, 0) is None:
+            if self._in_the_way(table.name, 0, error) is None:
                 raise LakeError(
                     f"cannot create {self.place.table_url(table.name)}: {first_line(error)}"
                 ) from error
@@ -156,28 +176,31 @@ class Committer:
                 f"cannot create {self.place.table_url(table.name)}: {error.strerror or first_line(error)}"
             ) from error
 
-    def _add_columns(self, handle: DeltaTable, table: Table) -> bool:
+    def _add_columns(self, newest: Newest, table: Table) -> bool:
         """Add the columns that the table lacks, in a commit of its own; True when that was tried."""
-        stored = pa.schema(handle.schema())
+        if newest.fits is table:
+            return False
+        stored = pa.schema(newest.handle.schema())
         _check_types(stored, table)
         missing = [f.with_nullable(True) for f in table.schema if f.name not in stored.names]
         if not missing:
+            newest.fits = table
             return False
-        version = handle.version() + 1
+        version = newest.version + 1
         try:
-            handle.alter.add_columns(
+            newest.handle.alter.add_columns(
                 Schema.from_arrow(pa.schema(missing)).fields,
                 commit_properties=_properties(uuid.uuid4().hex, 1),
                 post_commithook_properties=NO_HOOKS,
             )
         except DeltaError as error:
-            if read_entry(self.place, table.name, version) is None:
+            if self._in_the_way(table.name, version, error) is None:
                 raise LakeError(f"cannot add columns to {table.name}: {first_line(error)}") from error
         return True
 
-    def _write(self, handle: DeltaTable, table: Table, changes: Changes) -> int | None:
-        """Write the version after the handle's; None when another writer was first."""
-        version: int = handle.version() + 1
+    def _write(self, newest: Newest, table: Table, changes: Changes) -> int | None:
+        """Write the version after the newest one, and keep that; None when another writer was first."""
+        handle, version = newest.handle, newest.version + 1
         attempt = uuid.uuid4().hex
         actions = [*changes.adds, *changes.removes]
         transactions = [Transaction(source, offset) for source, offset in changes.positions.items()]
@@ -194,17 +217,32 @@ class Committer:
             )
         except (DeltaError, OSError) as error:
             # Also an object store's lost answer to a write that succeeded: only the entry itself tells.
-            entry = read_entry(self.place, table.name, version)
-            if entry is None:
+            entry = self._in_the_way(table.name, version, error)
+            if entry is None and not newest.again:
                 raise LakeError(f"cannot commit to {table.name}: {first_line(error)}") from error
-            if entry.info.get(COMMIT_ID) != attempt:
+            if entry is None or entry.info.get(COMMIT_ID) != attempt:
                 return None
         folder = self.place.folder(table.name)
         if folder is not None:
             self._sync_entry(folder, version)
             self.durable[table.name] = version
         self._checkpoint(handle, table.name, version)
+        proof = attempt if folder is None else proof_of(self.place, table.name, version)
+        newest.wrote(version, proof, changes.positions)
+        self.kept[table.name] = newest
         return version
+
+    def _in_the_way(self, name: str, version: int, error: Exception) -> Entry | None:
+        """The entry of a version that could not be written; None where there is none."""
+        entry = read_entry(self.place, name, version)
+        if self.place.root is None and isinstance(error, DeltaError):
+            # A store may refuse the second writer some milliseconds before the first one's entry can be read.
+            for pause in PAUSES if entry is None else ():
+                time.sleep(pause)
+                entry = read_entry(self.place, name, version)
+                if entry is not None:
+                    break
+        return entry
 
     def _sync_entry(self, folder: Path, version: int) -> None:
         try:

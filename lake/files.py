@@ -135,7 +135,7 @@ def write_file(
         if folder is None:
             with filesystem(place, name).open_output_stream(path) as stream:
                 _write(stream, schema, batches, gathered)
-            size = filesystem(place, name).get_file_info(path).size
+                size = stream.tell()
         else:
             make_folder((folder / path).parent)
             with pa.OSFile(str(folder / path), "wb") as file:
@@ -185,7 +185,8 @@ def _is_varied(rows: pa.Table | None, field: pa.Field) -> bool:
     if rows is None or not any(of_type(field.type) for of_type in _OFTEN_VARIED):
         return False
     sample = rows[field.name].slice(0, _SAMPLE)
-    return bool(2 * pc.count_distinct(sample, mode="only_valid").as_py() > len(sample) - sample.null_count)
+    there = len(sample) - sample.null_count  # none in most columns
+    return there > 0 and bool(2 * pc.count_distinct(sample, mode="only_valid").as_py() > there)
 
 
 def _writer(target: Any, schema: pa.Schema, plain: list[str]) -> AbstractContextManager[Any]:

@@ -22,6 +22,7 @@ from schemas.errors import LakeError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lake.newest import Newest
     from lake.place import Place
     from schemas.table import Table
 
@@ -92,8 +93,8 @@ def compact(
             new_rows=False,
         )
 
-        def plan(newest: DeltaTable, group: list[File] = group, merged: object = merged) -> Changes | None:
-            there = {file.path for file in active(newest)}
+        def plan(newest: Newest, group: list[File] = group, merged: object = merged) -> Changes | None:
+            there = {file.path for file in active(newest.handle)}
             if not there.issuperset(file.path for file in group):
                 return None
             now = time.time_ns() // 1_000_000

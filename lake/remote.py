@@ -94,6 +94,12 @@ def size_of(url: str) -> int:
     return folder.size(path)
 
 
+def open_file(url: str) -> Any:
+    """A file of a lake on a store that was opened here, to seek and read in. OSError where it is not there."""
+    folder, path = _find(url)
+    return folder.open(path)
+
+
 def attach(connection: duckdb.DuckDBPyConnection) -> None:
     """Let DuckDB read the lakes on stores that were opened in this process. Its cursors see them too."""
     for scheme in {url.partition("://")[0] for url in list(_places)}:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from lake.commit import Committer
+    from lake.newest import Newest
     from schemas.table import Table
 
 
@@ -53,8 +54,8 @@ def rewrite(
             adds.append(write_file(place, table.name, day, schema, parts, table.statistics, new_rows=False))
     old = [files[address] for address in contents]
 
-    def plan(newest: DeltaTable) -> Changes | None:
-        there = {file.path for file in active(newest)}
+    def plan(newest: Newest) -> Changes | None:
+        there = {file.path for file in active(newest.handle)}
         if not there.issuperset(file.path for file in old):
             return None
         return Changes(adds=adds, removes=[_removal(file) for file in old], message=message)

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from lake.remote import open_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -24,8 +26,11 @@ def misleading(file: str) -> str | None:
 
     None too for a file that cannot be read, of which whoever reads its rows tells.
     """
+    stored = "://" in file
     try:
-        with parquet.ParquetFile(file) as opened:
+        # What is next to each other is asked of a store at once.
+        source = open_file(file) if stored else file
+        with parquet.ParquetFile(source, pre_buffer=stored) as opened:
             for number in range(opened.metadata.num_row_groups):
                 wrong = next(_wrong(opened, number), None)
                 if wrong is not None:

@@ -165,7 +165,7 @@ class _Verification:
                 self._result.add("missing", f"the file {_short(file)} is gone", table=name)
             else:
                 files.append(file)
-                column = None if "://" in file else misleading(file)
+                column = misleading(file)
                 if column is not None:
                     self._result.add(
                         "modified",

@@ -1,1 +1,1 @@
-"""The lake on a real S3-compatible object store: a Versity S3 Gateway that is built once, into the cache."""
+"""The lake on real S3-compatible stores: SeaweedFS in every run; for the rest a Versity S3 Gateway, built once."""

@@ -34,6 +34,17 @@ class GatewayUnavailable(RuntimeError):
     """It is not here and cannot be built, or does not start; the message says what to do."""
 
 
+def environment(endpoint: str) -> dict[str, str]:
+    """What a process needs to reach a store of the tests, in the variables that every S3 client reads."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+    }
+
+
 @dataclass(frozen=True)
 class Gateway:
     """A running gateway; `folder` holds its buckets as folders and their objects as files."""
@@ -43,14 +54,8 @@ class Gateway:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process needs to reach it, in the variables that every S3 client reads."""
-        return {
-            "AWS_ENDPOINT_URL": self.endpoint,
-            "AWS_ALLOW_HTTP": "true",
-            "AWS_REGION": "us-east-1",
-            "AWS_ACCESS_KEY_ID": KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-        }
+        """What a process needs to reach it."""
+        return environment(self.endpoint)
 
     def file(self, url: str) -> Path:
         """Where the gateway keeps the object of this URL."""

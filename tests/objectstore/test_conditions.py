@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from deltalake import DeltaTable
 
 from lake import conditional
+from lake.log import read_entry
 from lake.store import NEVER, open_lake
 from schemas.errors import CommitConflict, LakeError
 from schemas.events import ORCHESTRATION_EVENTS as EVENTS
 from tests.lake.rows import make_events
 
 if TYPE_CHECKING:
+    from lake.log import Entry
+    from lake.place import Place
     from lake.store import Lake
     from tests.objectstore.between import Between
     from tests.objectstore.gateway import Gateway
@@ -44,6 +48,27 @@ def test_of_writers_that_set_out_from_one_version_exactly_one_wins_it(lake: Lake
     assert (outcomes.count("won"), outcomes.count("lost")) == (5, 15)
     assert lake.snapshot().rows(EVENTS.name) == 6
     assert lake.position(EVENTS, "agents-0") == 6
+
+
+def test_a_winner_whose_entry_cannot_be_read_yet_is_waited_for(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake.append(EVENTS, make_events(1), positions={"agents-0": (NEVER, 1)})
+    real, look, unseen = DeltaTable.create_write_transaction, read_entry, [2, 2, 2]
+
+    def beaten(*arguments: Any, **named: Any) -> None:
+        monkeypatch.setattr(DeltaTable, "create_write_transaction", real)
+        open_lake(lake.url).append(EVENTS, make_events(1, 10), positions={"agents-1": (NEVER, 1)})
+        monkeypatch.setattr("lake.commit.read_entry", late)
+        real(*arguments, **named)
+
+    def late(place: Place, name: str, version: int) -> Entry | None:
+        return None if unseen and unseen.pop() == version else look(place, name, version)
+
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", beaten)
+    assert lake.append(EVENTS, make_events(1, 1), positions={"agents-0": (1, 2)}) == 3
+    assert unseen == []
+    assert lake.snapshot().rows(EVENTS.name) == 3
 
 
 def test_a_commit_whose_answer_was_lost_is_found_by_its_own_entry(url: str, proxy: Between) -> None:

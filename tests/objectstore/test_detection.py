@@ -17,6 +17,7 @@ from proof.keys import new_key
 from proof.seal import seal
 from proof.verify import verify
 from schemas.settings import Settings, load_settings
+from tests.proof.tampering import hide
 
 if TYPE_CHECKING:
     from tests.objectstore.gateway import Gateway
@@ -49,5 +50,15 @@ def test_the_sample_set_has_the_same_findings_as_on_a_disk_and_is_sealed_and_ver
     with open_session(there) as session:
         rows = ask(session, "SELECT count(*) AS n FROM findings")
         assert rows.to_pylist() == [{"n": len(found[0])}]
-        gateway.file(session.snapshot.files("orchestration_events")[0]).unlink()
-    assert verify(there.lake).broken
+        file = gateway.file(session.snapshot.files("orchestration_events")[0])
+    whole = file.read_bytes()
+    hide(file, "event_id")
+    (told,) = verify(there.lake).broken
+    assert f"{file.name} says of its column event_id what its rows do not bear out" in told.detail
+    file.write_bytes(whole)
+    assert not verify(there.lake).broken
+    file.unlink()
+    told = next(told for told in verify(there.lake).broken if told.chain is None)
+    assert told.detail.startswith(
+        f"the file {file.parent.name}/{file.name} cannot be read: cannot read s3://"
+    )

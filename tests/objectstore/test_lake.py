@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from lake.frames import scan
+from lake.log import entry_name
 from lake.retention import Retention
 from lake.store import NEVER, open_lake
 from schemas.errors import CommitConflict, LakeError
@@ -85,6 +86,22 @@ def test_duckdb_reads_of_a_file_what_the_query_needs(url: str, proxy: Between) -
         proxy.forget()
         assert cursor.sql(f"SELECT max(source_topic) FROM {EVENTS.name}").fetchall() == [("agents",)]
         assert proxy.requests == []
+
+
+def test_a_commit_asks_for_what_came_since_the_last_one(url: str, proxy: Between) -> None:
+    lake = open_lake(url, create=True)
+    for n in range(4):
+        proxy.forget()
+        lake.append(
+            EVENTS, make_events(10, 0, timedelta(0)), positions={"agents-0": (n * 10 or NEVER, n * 10 + 10)}
+        )
+    assert len(proxy.requests) <= 13
+    assert [
+        entry_name(n) for n in range(5) if any(entry_name(n) in request for request in proxy.requests)
+    ] == [
+        entry_name(3),
+        entry_name(4),
+    ]
 
 
 def test_polars_reads_it_too(lake: Lake) -> None:
