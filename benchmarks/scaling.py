@@ -5,13 +5,14 @@
 Measured: commits per second of 1, 2, 4 and 8 writers of one table, each a process that commits small batches as fast as
 it can; how a commit and the opening of the table grow with the number of versions; bytes per event in the lake, and
 what compaction costs. The simulation is held against the measured writers, and then given the writers of each rate.
-What other benchmarks measure (events per core-second, seconds per million actions) is given by options, whose defaults
-are the figures of docs/performance.md. Prices are assumptions, for options too.
+What other benchmarks measure (events per core-second, seconds per million actions, runs on Spark) is given by options,
+whose defaults are the figures of docs/performance.md. Prices are assumptions, for options too.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import statistics
@@ -21,8 +22,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from benchmarks._commit_load import Load, simulate
+from benchmarks._executors import executors, fit
 from benchmarks._measure import in_child, machine, measured, tell
 
 if TYPE_CHECKING:
@@ -33,6 +36,8 @@ WRITERS = (1, 2, 4, 8)
 _DAY = 86_400
 _BUSY = 0.6  # of a core is what a member is planned to be busy
 _BATCH_ROWS, _BATCH_SECONDS = 50_000, 2.0
+# A run on Spark is to end within so many seconds, on executors of so many cores.
+_WITHIN, _EXECUTOR_CORES = 3600.0, 4
 
 
 def main() -> None:
@@ -49,6 +54,7 @@ def main() -> None:
         per_event = _bytes(f"{home}/bytes", options.events)
     _commits(alone, options.batch_seconds)
     _plan(options, per_event)
+    _spark(options)
 
 
 def _options() -> argparse.Namespace:
@@ -71,6 +77,16 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--whole", type=float, default=_WHOLE, help="CPU seconds per million events, all in one run"
     )
+    parser.add_argument(
+        "--spark",
+        type=float,
+        nargs=4,
+        default=_SPARK,
+        help="rows and CPU seconds of a small run and a large one",
+    )
+    parser.add_argument(
+        "--spark-busy", type=float, default=_SPARK_BUSY, help="share of its cores that Spark keeps busy"
+    )
     parser.add_argument("--core-hour", type=float, default=0.05, help="price of a core for an hour")
     parser.add_argument("--gb-month", type=float, default=0.023, help="price of a GB kept for a month")
     parser.add_argument(
@@ -81,37 +97,41 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--at", type=float, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--name", default="0", help=argparse.SUPPRESS)
     parser.add_argument("--rows", type=int, default=200, help=argparse.SUPPRESS)
+    parser.add_argument("--in-turn", type=int, default=1, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 # benchmarks.ingest; benchmarks.day (9,361 s of CPU for 10 million events); benchmarks.day, one run over all (268 s).
 _PER_CORE, _DETECT, _WHOLE = 74_963, 936.0, 26.8
+# benchmarks.spark, correlation and rules together, over 500,000 actions and over 4,348,000; and of the first alone.
+_SPARK, _SPARK_BUSY = (1_150_000, 330.5, 10_000_400, 1_612.7), 0.6
 
 
 @dataclass(frozen=True)
 class Alone:
-    """What a writer without others takes: the seconds of each commit after its files, and those of writing files."""
+    """What a writer takes: the seconds of each commit after its files, and where the version before is another's.
+
+    And those of writing the files. Nobody else runs meanwhile.
+    """
 
     commit: list[float]
+    after_another: list[float]
     files: float
+
+    def load(self, writers: int, every: float, *, queued: bool) -> Load:
+        """So many of these writers, for the simulation."""
+        return Load(writers, every, self.commit, queued, self.files, self.after_another)
 
 
 def _writers(place: str, seconds: float, *, queued: bool) -> Alone:
     """Measure and simulate writers that never rest; return what one alone takes."""
-    bare = in_child(
-        "benchmarks.scaling",
-        "--part",
-        "writer",
-        "--place",
-        f"{place}/bare",
-        "--seconds",
-        str(seconds),
-        "--rows",
-        "0",
-    )["took"]
-    print("| writers | commits/s | simulated | commit p50 | p95 | simulated p95 |")
-    print("|---|---|---|---|---|---|")
-    alone = Alone(bare, 0.0)
+    print("| writers | commits/s | simulated | commit p50 | simulated | p95 | simulated |")
+    print("|---|---|---|---|---|---|---|")
+    in_turn = in_child(
+        "benchmarks.scaling", "--part", "writer", "--place", f"{place}/in-turn", "--seconds", str(seconds),
+        "--in-turn", "2",
+    )  # fmt: skip
+    alone = Alone([], [], 0.0)
     for writers in WRITERS:
         lake = f"{place}/writers-{writers}"
         at = time.time() + 4 + writers / 2
@@ -126,12 +146,14 @@ def _writers(place: str, seconds: float, *, queued: bool) -> Alone:
                 )
             )  # fmt: skip
         took = sorted(each for run in runs for each in run["took"])
-        if writers == 1:
-            alone = Alone(bare, max(0.0, statistics.mean(took) - statistics.mean(bare)))
-        made = simulate(Load(writers, 0, alone.commit, queued, alone.files), 200)
+        if not alone.commit:
+            commits = runs[0]["commits"]
+            files = max(0.0, statistics.mean(took) - statistics.mean(commits))
+            alone = Alone(commits, in_turn["commits"], files)
+        made = simulate(alone.load(writers, 0, queued=queued), 200)
         print(
             f"| {writers} | {len(took) / seconds:.1f} | {made.rate:.1f} | {_ms(statistics.median(took))} "
-            f"| {_ms(took[int(len(took) * 0.95)])} | {_ms(made.p95)} |"
+            f"| {_ms(made.p50)} | {_ms(took[int(len(took) * 0.95)])} | {_ms(made.p95)} |"
         )
         tell(f"{writers} writers: {len(took)} commits")
     return alone
@@ -174,9 +196,9 @@ def _commits(alone: Alone, batch_seconds: Sequence[float]) -> None:
 
 def _most(alone: Alone, every: float, *, queued: bool) -> tuple[int, Any]:
     """The most members of the powers of two and their halves that keep up over half an hour."""
-    most, found = 0, simulate(Load(1, every, alone.commit, queued, alone.files), 1800)
+    most, found = 0, simulate(alone.load(1, every, queued=queued), 1800)
     for members in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024):
-        outcome = simulate(Load(members, every, alone.commit, queued, alone.files), 1800)
+        outcome = simulate(alone.load(members, every, queued=queued), 1800)
         if not outcome.keeps_up:
             break
         most, found = members, outcome
@@ -210,6 +232,21 @@ def _plan(options: argparse.Namespace, per_event: float) -> None:
         )
 
 
+def _spark(options: argparse.Namespace) -> None:
+    """What a run on Spark over one day of each rate asks for, done within an hour."""
+    small, large = options.spark[:2], options.spark[2:]
+    cost = fit(small, large)
+    print(f"on Spark: {cost.planning:.0f} s of CPU, and {cost.per_million:.0f} s for a million rows")
+    print("| events/s | million rows a day | executors of 4 cores | minutes | core-hours | a month |")
+    print("|---|---|---|---|---|---|")
+    for rate in RATES:
+        run = executors(cost, rate * _DAY, within=_WITHIN, cores=_EXECUTOR_CORES, busy=options.spark_busy)
+        print(
+            f"| {rate:,} | {rate * _DAY / 1e6:,.0f} | {run.executors:,} | {run.hours * 60:.0f} "
+            f"| {run.core_hours:,.1f} | {run.core_hours * 30 * options.core_hour:,.0f} |"
+        )
+
+
 def _part(options: argparse.Namespace) -> dict[str, Any]:
     parts = {"writer": _write, "growth": _grow, "bytes": _weigh}
     return measured(lambda: parts[options.part](options))
@@ -227,20 +264,37 @@ def _rows(count: int) -> Any:
 
 
 def _write(options: argparse.Namespace) -> dict[str, Any]:
-    """Commit small batches from a moment on, as fast as it goes; the seconds that each took."""
+    """Commit small batches from a moment on, as fast as it goes; the seconds of each, and those after its files.
+
+    With `--in-turn` so many writers of this process do so one after the other, and none takes time from another.
+    """
+    from lake.commit import Committer
     from lake.store import open_lake
     from schemas.events import ORCHESTRATION_EVENTS
 
-    lake, rows = open_lake(options.place, create=True), _rows(options.rows)
-    source, end, took = f"topic-{options.name}", 0, []
-    lake.append(ORCHESTRATION_EVENTS, rows, positions={source: (None, 0)})
-    time.sleep(max(0.0, options.at - time.time()))
-    stop = time.perf_counter() + options.seconds
-    while (began := time.perf_counter()) < stop:
-        lake.append(ORCHESTRATION_EVENTS, rows, positions={source: (end, end + 1)})
-        end += 1
-        took.append(round(time.perf_counter() - began, 5))
-    return {"took": took}
+    lakes, rows = [open_lake(options.place, create=True) for _ in range(options.in_turn)], _rows(options.rows)
+    took, commits = [], []
+    for name, lake in enumerate(lakes):
+        lake.append(ORCHESTRATION_EVENTS, rows, positions={f"topic-{options.name}-{name}": (None, 0)})
+    commit = Committer.commit
+
+    def timed(*arguments: Any) -> int | None:
+        began = time.perf_counter()
+        version = commit(*arguments)
+        commits.append(round(time.perf_counter() - began, 5))
+        return version
+
+    with mock.patch.object(Committer, "commit", timed):
+        time.sleep(max(0.0, options.at - time.time()))
+        stop = time.perf_counter() + options.seconds
+        for number in itertools.count():
+            if (began := time.perf_counter()) >= stop:
+                break
+            end, name = divmod(number, len(lakes))
+            positions = {f"topic-{options.name}-{name}": (end, end + 1)}
+            lakes[name].append(ORCHESTRATION_EVENTS, rows, positions=positions)
+            took.append(round(time.perf_counter() - began, 5))
+    return {"took": took, "commits": commits}
 
 
 def _grow(options: argparse.Namespace) -> dict[str, Any]:

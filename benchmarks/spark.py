@@ -1,9 +1,10 @@
 """The same correlation and the same rules by DuckDB and by Apache Spark, over the same lake, one after the other.
 
-    python -m benchmarks.spark [--actions 4348000] [--memory 6g] [--cores 2]
+    python -m benchmarks.spark [--actions 4348000] [--memory 6g] [--cores 2] [--cluster]
 
 Each engine has a process of its own. The time is that of the verdicts on all actions, then that of all rules; starting
-Spark is not counted. CPU is that of the process and all below it, so also of Spark's Java. It needs the extra spark.
+Spark is not counted. CPU is that of the process and all below it, so also of Spark's Java. With `--cluster` Spark is a
+standalone cluster of two workers on this machine, of one core and at most 2 GB each. It needs the extra spark.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -38,6 +40,7 @@ def main() -> None:
     parser.add_argument("--actions", type=int, default=4_348_000)
     parser.add_argument("--memory", default="6g")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--cluster", action="store_true")
     parser.add_argument("--engine", choices=_ENGINES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.engine:
@@ -49,7 +52,7 @@ def main() -> None:
         tell(f"measuring {engine}")
         results[engine] = in_child(
             "benchmarks.spark", "--engine", engine, "--actions", str(options.actions),
-            "--memory", options.memory, "--cores", str(options.cores),
+            "--memory", options.memory, "--cores", str(options.cores), *["--cluster"] * options.cluster,
         )  # fmt: skip
     _print(results, options)
 
@@ -77,7 +80,8 @@ def _make_lake(actions: int) -> None:
 
 def _print(results: dict[str, dict[str, Any]], options: argparse.Namespace) -> None:
     duckdb, spark = (results[engine] for engine in _ENGINES)
-    print(f"machine: {machine()}, pyspark {version('pyspark')}, local[{options.cores}]")
+    where = "a cluster of two workers" if options.cluster else f"local[{options.cores}]"
+    print(f"machine: {machine()}, pyspark {version('pyspark')}, {where}")
     print(
         f"{options.actions:,} actions with as many decisions, {duckdb['rows']:,} rows; memory {options.memory}"
     )
@@ -95,6 +99,15 @@ def _print(results: dict[str, dict[str, Any]], options: argparse.Namespace) -> N
 
 
 def _measure(options: argparse.Namespace) -> dict[str, Any]:
+    if not options.cluster or options.engine == "duckdb":
+        return _measure_on(f"local[{options.cores}]", options)
+    from tests.spark.cluster import cluster
+
+    with tempfile.TemporaryDirectory(prefix="counterfoil-cluster-") as logs, cluster(Path(logs)) as master:
+        return _measure_on(master, options)
+
+
+def _measure_on(master: str, options: argparse.Namespace) -> dict[str, Any]:
     from analytics.evaluate import evaluate_rule
     from analytics.rule import rules
     from schemas.settings import load_settings
@@ -102,7 +115,7 @@ def _measure(options: argparse.Namespace) -> dict[str, Any]:
     settings = load_settings(
         lake={"url": str(_lake(options.actions))},
         correlate={"memory_limit": f"{options.memory[:-1]}GB", "threads": options.cores},
-        spark={"master": f"local[{options.cores}]", "memory": options.memory},
+        spark={"master": master, "memory": options.memory},
     )
     figures: dict[str, Any] = {}
     with _opened(options.engine, settings) as (engine, rows):
@@ -157,25 +170,31 @@ def _cpu_seconds() -> float:
     ticks = 0
     for process in _below():
         # The name in brackets may hold spaces; the times stand at fixed places after it.
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        fields = _told(process, "stat").rpartition(")")[2].split()
         ticks += sum(int(field) for field in fields[11:15])
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _peaks() -> Iterator[int]:
     for process in _below():
-        yield int(Path(f"/proc/{process}/status").read_text().split("VmHWM:")[1].split()[0])
+        # One that has ended has none.
+        _, _, peak = _told(process, "status").partition("VmHWM:")
+        yield int(peak.split()[0]) if peak else 0
+
+
+def _told(process: int, what: str) -> str:
+    try:
+        return Path(f"/proc/{process}/{what}").read_text()
+    except OSError:  # it has ended meanwhile
+        return ""
 
 
 def _below() -> list[int]:
     """This process and all below it."""
     parents = {}
     for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:  # it has ended
-                continue
+        if folder.name.isdecimal() and (stat := _told(int(folder.name), "stat")):
+            parents[int(folder.name)] = int(stat.rpartition(")")[2].split()[1])
     found = [os.getpid()]
     for process in found:
         found += [child for child, parent in parents.items() if parent == process]

@@ -36,3 +36,23 @@ def test_without_a_lock_more_writers_lose_more_tries_and_no_more_than_one_commit
 def test_more_than_the_log_can_take_does_not_keep_up(queued: bool) -> None:
     assert simulate(Load(10, 2.0, [0.05], queued), 500).keeps_up
     assert not simulate(Load(100, 2.0, [0.05], queued), 500).keeps_up
+
+
+def test_a_lock_is_idle_until_somebody_asks_again() -> None:
+    alone, two = (simulate(Load(writers, 0, [0.05], True, 0.03), 200).rate for writers in (1, 2))
+    assert alone == pytest.approx(1 / 0.08, rel=0.01)
+    assert alone < two < 1 / 0.05
+
+
+def test_at_a_lock_who_waits_longest_is_not_the_first() -> None:
+    outcome = simulate(Load(8, 0, [0.05], True, 0.005), 200)
+    in_turn = 8 * 0.05
+    assert outcome.p50 < in_turn < outcome.p95
+
+
+def test_a_version_of_another_writer_is_read_first() -> None:
+    alone, two = (
+        simulate(Load(writers, 2.0, [0.05], queued=True, after_another=[0.07]), 1000) for writers in (1, 2)
+    )
+    assert alone.p95 == pytest.approx(0.05)
+    assert two.p95 == pytest.approx(0.07)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 
+from ingest.kafka import KafkaSource
 from ingest.run import run_kafka
 from lake.store import NEVER, open_lake
 from schemas.errors import SettingsError, SourceError
@@ -178,6 +181,30 @@ def test_a_member_that_was_thought_dead_is_refused(
     assert zombie.end() == 0, zombie.errors
     assert (zombie.counts()["records"], zombie.counts()["conflicts"]) == (0, 1)
     assert actions(look) == names(30)
+
+
+def test_no_part_is_left_to_nobody_when_one_that_was_put_out_joins_anew_beside_a_new_one(
+    kafka: dict[str, Any], make_settings: Any
+) -> None:
+    settings = make_settings(kafka={**kafka, "session_timeout": "1s"}).kafka
+    with KafkaSource(settings, 1_000_000) as first, KafkaSource(settings, 1_000_000) as second:
+        held: dict[KafkaSource, set[Any]] = {first: set(), second: set()}
+        until = time.monotonic() + 10
+
+        def take_part(source: KafkaSource, shares: list[int]) -> None:
+            while [len(share) for share in held.values()] != shares and time.monotonic() < until:
+                polled = source.poll(0.2, 100, 10_000)
+                held[source] = held[source] - polled.lost | polled.gained
+
+        first.join()
+        take_part(first, [6, 0])
+        # What the client does when the broker no longer knows it. Here the broker misses its old self for a second
+        # more, and holds the round open for it, so that both are in the next one.
+        first._consumer._coordinator.reset_generation()
+        second.join()
+        with ThreadPoolExecutor() as both:
+            list(both.map(take_part, (first, second), ([3, 3], [3, 3])))
+        assert held[first] | held[second] == set(first.parts)
 
 
 def test_records_gone_before_they_were_read_are_noted_as_a_hole(
