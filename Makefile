@@ -12,6 +12,8 @@ CHAOS_SECONDS ?= 240
 
 # Planning SQL allocates many small pieces: with a larger cache per thread, glibc takes a quarter less time over it.
 export GLIBC_TUNABLES ?= glibc.malloc.tcache_count=2000
+# Every worker and every process that tests start loads the same modules: what one has compiled serves all.
+unexport PYTHONDONTWRITEBYTECODE
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

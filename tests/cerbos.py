@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -16,8 +15,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from tests.broker.fetch import CHECKOUT
-from tests.broker.process import locked
+from tests.programs import ProgramUnavailable, find
 
 VERSION = "0.51.0"
 # What the registry says of the package; its bytes are checked against it here as well.
@@ -30,28 +28,16 @@ PACKAGES = {
 FETCH_SECONDS = 300
 
 
-class CerbosUnavailable(RuntimeError):
-    """It is not here and cannot be fetched; the message says how to get it."""
-
-
 def find_cerbos() -> str:
-    """Return the program. Raises CerbosUnavailable."""
-    found = os.environ.get("COUNTERFOIL_TEST_CERBOS") or shutil.which("cerbos")
-    if found:
-        return found
-    root = os.environ.get("COUNTERFOIL_TEST_CACHE")
-    place = (Path(root) if root else CHECKOUT / ".cache") / "cerbos" / VERSION
-    with locked(place.with_name(f"{VERSION}.lock")):
-        if not (place / "cerbos").exists():
-            _fetch(place)
-    return str(place / "cerbos")
+    """Return the program. Raises ProgramUnavailable."""
+    return find("cerbos", VERSION, "COUNTERFOIL_TEST_CERBOS", _fetch)
 
 
 def _fetch(place: Path) -> None:
     npm = shutil.which("npm")
     package, sha512 = PACKAGES.get(platform.machine(), ("", ""))
     if npm is None or not package:
-        raise CerbosUnavailable(
+        raise ProgramUnavailable(
             "there is no cerbos, and no npm to fetch it with on this kind of machine: install one"
         )
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".fetch-") as scratch:
@@ -60,10 +46,12 @@ def _fetch(place: Path) -> None:
             check=False, timeout=FETCH_SECONDS, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
-            raise CerbosUnavailable(f"npm could not fetch {package}: {done.stderr.strip().splitlines()[-1:]}")
+            raise ProgramUnavailable(
+                f"npm could not fetch {package}: {done.stderr.strip().splitlines()[-1:]}"
+            )
         (archive,) = Path(scratch).glob("*.tgz")
         if base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode() != sha512:
-            raise CerbosUnavailable(f"{package} {VERSION} is not what it was: its SHA-512 differs")
+            raise ProgramUnavailable(f"{package} {VERSION} is not what it was: its SHA-512 differs")
         with tarfile.open(archive) as tar:
             tar.extractall(scratch, filter="data")
         (program,) = Path(scratch, "package").glob("cerbos-*")

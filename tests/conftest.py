@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +15,9 @@ with warnings.catch_warnings():
     # calls deprecated. It does so once, at import: here, before any test module can be the first.
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The same examples on every run, few in the suite and thirty times as many with `--hypothesis-profile=long`.
 settings.register_profile(
@@ -36,6 +39,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the object store of the session, where its lakes are to be on one; workers find it."""
     if ON_A_STORE and not hasattr(config, "workerinput"):
         redirect.serve(STORE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave unread what runs on request only: every worker would read all the cases that it is made of."""
+    return True if collection_path.name == "spark" and "not spark" in config.option.markexpr else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

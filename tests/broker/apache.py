@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import shutil
 import subprocess
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.broker.client import LARGEST_RECORD, Broker, start_on_free_ports
 from tests.broker.fetch import fetch, kafka_version
-from tests.broker.process import BrokerFailed, free_ports, tail
+from tests.broker.process import free_ports
+from tests.broker.ready import make_ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -59,36 +58,39 @@ def start_kafka(
     client: Mapping[str, Any] | None = None,
     jvm: Sequence[str] = (),
 ) -> Broker:
-    """Format a new log folder in `home`, start a broker over it and wait until it answers.
+    """Start a broker over a new log folder in `home` and wait until it answers.
 
     The first listener serves `Broker.bootstrap`; `properties` (as in Apache Kafka's server.properties) are
     laid over the ones made here, `jvm` options come after ours. Raises BrokerUnavailable or BrokerFailed.
     """
     libs = fetch(progress)
 
-    def make(folder: Path) -> Broker:
-        run = (
-            java,
-            *JVM,
-            f"-Dlog4j2.configurationFile={LOGGING}",
-            f"-Dbroker.log={folder / 'server.log'}",
-            *jvm,
-        )
-        run = (*run, "-cp", f"{libs}/*")
+    def describe(
+        folder: Path, options: Sequence[str], listeners: Sequence[Listener], properties: Mapping[str, str]
+    ) -> Broker:
         ports = dict(zip([each.name for each in listeners], free_ports(len(listeners)), strict=True))
-        settings = {**_properties(folder, ports, listeners), **(properties or {})}
+        settings = {**_properties(folder, ports, listeners), **properties}
         text = "".join(f"{key}={value}\n" for key, value in settings.items())
-        (folder / "server.properties").write_text(text, encoding="utf-8")
-        _format(folder, run)
+        file = folder / "server.properties"
+        file.write_text(text, encoding="utf-8")
+        log = (f"-Dlog4j2.configurationFile={LOGGING}", f"-Dbroker.log={folder / 'server.log'}")
         return Broker(
             name=f"Apache Kafka {kafka_version()}",
             home=str(folder),
             addresses={name: f"127.0.0.1:{port}" for name, port in ports.items()},
-            command=(*run, "kafka.Kafka", str(folder / "server.properties")),
+            command=(java, *JVM, *log, *options, "-cp", f"{libs}/*", "kafka.Kafka", str(file)),
             owner=owner,
             durable=True,
             client=dict(client or {}),
         )
+
+    ready = make_ready(libs, lambda folder, options: describe(folder, options, (Listener(),), {}), progress)
+
+    def make(folder: Path) -> Broker:
+        shutil.copytree(ready / "formatted", folder / "data")
+        classes = ready / "classes"
+        share = (f"-XX:SharedArchiveFile={classes}",) if classes.exists() else ()
+        return describe(folder, (*share, *jvm), listeners, properties or {})
 
     return start_on_free_ports(home, make)
 
@@ -100,7 +102,7 @@ def _properties(home: Path, ports: Mapping[str, int], listeners: Sequence[Listen
     return {
         "process.roles": "broker,controller",
         "node.id": "1",
-        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
+        "controller.quorum.voters": f"1@127.0.0.1:{controller}",
         "controller.listener.names": "CONTROLLER",
         "listeners": ",".join([*here.values(), f"CONTROLLER://127.0.0.1:{controller}"]),
         "advertised.listeners": ",".join(here.values()),
@@ -130,16 +132,3 @@ def _properties(home: Path, ports: Mapping[str, int], listeners: Sequence[Listen
         "share.coordinator.state.topic.replication.factor": "1",
         "share.coordinator.state.topic.min.isr": "1",
     }
-
-
-def _format(home: Path, run: Sequence[str]) -> None:
-    """Write the new cluster's identity into the log folder, which a broker does not do by itself."""
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode("ascii").rstrip("=")
-    command = [*run, "kafka.tools.StorageTool", "format", "--standalone", f"--cluster-id={cluster}"]
-    with (home / "console.log").open("ab") as console:
-        done = subprocess.run(
-            [*command, f"--config={home / 'server.properties'}"],
-            stdin=subprocess.DEVNULL, stdout=console, stderr=console, check=False,
-        )  # fmt: skip
-    if done.returncode:
-        raise BrokerFailed(f"Kafka's log folder could not be formatted:\n{tail(home / 'console.log')}")

@@ -14,7 +14,8 @@ import pytest
 
 from ingest.run import run_kafka
 from tests.broker.process import free_ports
-from tests.opa import OpaUnavailable, find_opa
+from tests.opa import find_opa
+from tests.programs import ProgramUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +42,7 @@ def opa(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A running Open Policy Agent with one policy: its address, and the file that its console goes to."""
     try:
         program = find_opa()
-    except OpaUnavailable as lacking:
+    except ProgramUnavailable as lacking:
         pytest.skip(str(lacking))
     (tmp_path / "policy.rego").write_text(POLICY, encoding="utf-8")
     address = f"127.0.0.1:{free_ports(1)[0]}"

@@ -22,7 +22,8 @@ from opentelemetry.trace import SpanKind, Status, StatusCode, format_span_id, fo
 
 from ingest.run import run_kafka
 from tests.broker.process import free_ports
-from tests.cerbos import CerbosUnavailable, find_cerbos
+from tests.cerbos import find_cerbos
+from tests.programs import ProgramUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -127,7 +128,7 @@ def cerbos(
     """A running Cerbos PDP with one policy, that writes its audit log to the broker: its address, and the topic."""
     try:
         program = find_cerbos()
-    except CerbosUnavailable as lacking:
+    except ProgramUnavailable as lacking:
         pytest.skip(str(lacking))
     name = broker.create_topic(topic("audit"))
     policies = tmp_path / "policies"

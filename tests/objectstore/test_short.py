@@ -63,7 +63,7 @@ def url(store: str) -> str:
     return f"{store}/{uuid.uuid4().hex}"
 
 
-def test_a_small_lake_is_ingested_detected_and_read(url: str) -> None:
+def test_a_small_lake_is_written_detected_and_read(url: str) -> None:
     lake = open_lake(url, create=True)
     lake.append(EVENTS, make_events(20), positions={"agents-0": (NEVER, 20)})
     settings = load_settings(lake={"url": url})
