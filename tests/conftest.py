@@ -42,8 +42,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave unread what runs on request only: every worker would read all the cases that it is made of."""
-    return True if collection_path.name == "spark" and "not spark" in config.option.markexpr else None
+    """Leave unread the modules whose tests all run on request only: every worker would read the cases they go over."""
+    if collection_path.parent.name != "spark" or "not spark" not in config.option.markexpr:
+        return None
+    return True if "\npytestmark = pytest.mark.spark\n" in collection_path.read_text("utf-8") else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
