@@ -85,6 +85,7 @@ _DERIVED = {
     "use_no": "Which use of the decision the action is, where its uses are limited.",
     "used": "Permissions held through the window and used.",
     "used_permissions": "The permissions held through the window and used.",
+    "vague": "Whether its agent, its action or its resource is not known.",
     "weighted_unused_rate": "The unused share, each permission weighing more the more sensitive it is.",
 }
 

@@ -2,6 +2,10 @@
 
 A file makes one view, or table, of its own name, and may make smaller ones beside it. Every file is plain SQL that a
 DuckDB shell runs after those that it needs; `build` runs them in that order, each once.
+
+A step whose rows are each about one action, and follow from that action and what is known of it alone, says
+`-- slices: actions` at its head. Over many actions it is made by slices of them. Rows that came together lie together,
+and so does what they are joined with, so that a slice reads little, and its joins fit into memory.
 """
 
 from __future__ import annotations
@@ -22,7 +26,10 @@ if TYPE_CHECKING:
 
 _SQL = Path(__file__).parent / "sql"
 _MADE = re.compile(r"^CREATE OR REPLACE (TABLE|VIEW) (\w+)", re.MULTILINE)
-_KEYS = r"view|step|needs|about|column \w+"
+_KEYS = r"view|step|needs|slices|about|column \w+"
+_SLICED = "actions"
+# Row groups of 122,880 rows are read whole.
+_SLICE_ROWS = 8 * 122_880
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class View:
     """One correlation view: its name, what it is made from, what it holds, and its SQL.
 
     `kind` is view, or step for one that others are made from and that tells a reader little by itself. `columns` has
-    what is said of a column, in the order of the head.
+    what is said of a column, in the order of the head. `sliced` says that it may be made by slices of the actions.
     """
 
     name: str
@@ -39,6 +46,7 @@ class View:
     about: str
     sql: str
     columns: Mapping[str, str] = field(default_factory=dict)
+    sliced: bool = False
 
 
 @cache
@@ -61,7 +69,13 @@ def _read(path: Path) -> View:
     if head[kind] != path.stem:
         raise RuleError(f"{path.name}:1: the {kind} is called {head[kind]}; name the file {head[kind]}.sql")
     said = {key.removeprefix("column "): words for key, words in head.items() if key.startswith("column ")}
-    return View(head[kind], kind, tuple(re.split(r",\s*", head["needs"])), head["about"], text, said)
+    needs = tuple(re.split(r",\s*", head["needs"]))
+    sliced = "slices" in head
+    if sliced and (head["slices"] != _SLICED or _SLICED not in needs or len(_MADE.findall(text)) != 1):
+        raise RuleError(
+            f"{path.name}: what is made by slices is one table that needs {_SLICED}, and says '{_SLICED}'"
+        )
+    return View(head[kind], kind, needs, head["about"], text, said, sliced)
 
 
 def order(names: Iterable[str]) -> list[View]:
@@ -99,5 +113,26 @@ def build(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: se
     """Make the named views and what they need, but for those in `built`, which grows by what was made."""
     for view in order(names):
         if view.name not in built:
-            connection.execute(view.sql)
+            if view.sliced:
+                _make_in_slices(connection, view)
+            else:
+                connection.execute(view.sql)
             built.add(view.name)
+
+
+def _make_in_slices(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    ((rows, database),) = connection.execute(f"SELECT count(*), current_database() FROM {_SLICED}").fetchall()
+    if rows <= _SLICE_ROWS:
+        connection.execute(view.sql)
+        return
+    query = view.sql.partition(f"CREATE OR REPLACE TABLE {view.name} AS")[2]
+    try:
+        for start in range(0, rows, _SLICE_ROWS):
+            # On this connection alone it goes before the view of all actions.
+            connection.execute(
+                f"CREATE OR REPLACE TEMP VIEW {_SLICED} AS SELECT * FROM {database}.main.{_SLICED} "
+                f"WHERE action_no >= {start} AND action_no < {start + _SLICE_ROWS}"
+            )
+            connection.execute(f"INSERT INTO {view.name} {query}" if start else view.sql)
+    finally:
+        connection.execute(f"DROP VIEW IF EXISTS temp.{_SLICED}")

@@ -1,12 +1,14 @@
-"""Correlation of as many decisions as actions, beside bare DuckDB equi-joins of the same two tables.
+"""Correlation of as many decisions as actions, beside bare DuckDB equi-joins of the same two tables, and its growth.
 
-    python -m benchmarks.correlate [--actions 10000000] [--memory 3GB]
+    python -m benchmarks.correlate [--actions 1000000 10000000 50000000] [--memory 3GB] [--rounds 1]
 
-The lake is made once per size under .cache/bench. Each measurement is a process of its own over the same files with the
-same memory limit. A bare join finds equal trace, agent, action and resource; it knows no time, no order, no use count
-and no verdict, and is what the work would cost if equal keys were all. One writes the pairs of ids, the other the
-columns that `action_backing` takes from the action and from the decision. `action_backing` is a view: it is made, its
-verdicts are counted, and then, apart, all its columns are written to a table as those of the bare join are.
+A lake is made once per size under .cache/bench (50 million actions: 7 GB, and as much as five times that is spilt
+while they are joined). Each measurement is a process of its own over the same files with the same memory limit. A bare
+join finds equal trace, agent, action and resource; it knows no time, no order, no use count and no verdict, and is what
+the work would cost if equal keys were all. One writes the pairs of ids, the other the columns that `action_backing`
+takes from the action and from the decision. `action_backing` is a view: it is made, its verdicts are counted, and then,
+apart, all its columns are written to a table as those of the bare join are. Of several rounds the median is told, with
+the least and the most.
 """
 
 from __future__ import annotations
@@ -15,9 +17,12 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks._measure import in_child, machine, measured, tell
+
+Figures = list[dict[str, Any]]
 
 _CACHE = Path(__file__).parents[1] / ".cache" / "bench"
 # What `action_backing` takes from either side.
@@ -47,63 +52,100 @@ WHERE e.event_type = 'tool_call'
 """
 
 
+_PARTS = {"ids": "bare, ids only", "columns": "bare, the same columns", "views": "action_backing"}
+
+
 def main() -> None:
-    """Make the lake, measure each, print the ratios."""
+    """Make the lakes, measure each part over each, print the ratios and the growth."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--actions", type=int, default=10_000_000)
+    parser.add_argument("--actions", type=int, nargs="+", default=[1_000_000, 10_000_000, 50_000_000])
     parser.add_argument("--memory", default="3GB")
-    parser.add_argument("--part", choices=["ids", "columns", "views"], help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--parts", nargs="+", choices=list(_PARTS), default=list(_PARTS))
+    parser.add_argument("--part", choices=list(_PARTS), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
-        print(json.dumps(_part(options.part, options.actions, options.memory)))
+        print(json.dumps(_part(options.part, options.actions[0], options.memory)))
         return
-    _make_lake(options.actions)
-    results = {}
-    common = ("--actions", str(options.actions), "--memory", options.memory)
-    for part in ("ids", "columns", "views"):
-        tell(f"measuring {part}")
-        results[part] = in_child("benchmarks.correlate", "--part", part, *common)
-    views = results["views"]
+    sizes = sorted(options.actions)
+    for actions in sizes:
+        make_lake(actions)
     print(f"machine: {machine()}")
-    print(f"{options.actions:,} actions with as many decisions, memory limit {options.memory}")
-    for name, part in (
-        ("bare, ids only", "ids"),
-        ("bare, the same columns", "columns"),
-        ("action_backing", "views"),
-    ):
-        each = results[part]
-        told = f"{each['pairs']:,} pairs" if part != "views" else each["verdicts"]
-        print(
-            f"{name:24} {each['seconds']:8.1f} s {each['cpu_seconds']:8.1f} s of CPU {each['peak_gib']:5.2f} GiB,"
-            f" {told}"
-        )
-    written = views["written"]
-    print(
-        f"{'and all of it written':24} {written['seconds']:8.1f} s {written['cpu_seconds']:8.1f} s of CPU more"
-    )
-    for part in ("ids", "columns"):
-        bare = results[part]
-        print(
-            f"action_backing costs {views['cpu_seconds'] / bare['cpu_seconds']:.1f} times the CPU and "
-            f"{views['seconds'] / bare['seconds']:.1f} times the time of the bare join ({part})"
-        )
-    print(f"verdicts as made: {'yes' if views['verdicts'] == views['expected'] else views['expected']}")
+    print(f"as many decisions as actions, memory limit {options.memory}, {options.rounds} rounds", flush=True)
+    results: dict[int, dict[str, Figures]] = {}
+    for actions in sizes:
+        rounds = []
+        for number in range(options.rounds):
+            tell(f"{actions:,} actions, round {number + 1} of {options.rounds}")
+            given = ("--actions", str(actions), "--memory", options.memory)
+            rounds.append(
+                {part: in_child("benchmarks.correlate", "--part", part, *given) for part in options.parts}
+            )
+        results[actions] = {part: [each[part] for each in rounds] for part in options.parts}
+        _print_size(actions, results[actions])
+    _print_growth(results)
 
 
-def _lake(actions: int) -> Path:
-    return _CACHE / f"correlate-{actions}"
+def _print_size(actions: int, results: dict[str, Figures]) -> None:
+    print(f"\n{actions:,} actions")
+    for part, figures in results.items():
+        peak = max(each["peak_gib"] for each in figures)
+        said = f"{figures[0]['pairs']:,} pairs" if part != "views" else figures[0]["verdicts"]
+        print(f"{_PARTS[part]:24} {_spread(figures, 'seconds')} s {_spread(figures, 'cpu_seconds')} s of CPU "
+              f"{peak:5.2f} GiB, {said}")  # fmt: skip
+    if "views" not in results:
+        return
+    views = results["views"]
+    written = [each["written"] for each in views]
+    print(f"{'and all of it written':24} {_spread(written, 'seconds')} s {_spread(written, 'cpu_seconds')} s of CPU "
+          f"{max(each['peak_gib'] for each in written):5.2f} GiB")  # fmt: skip
+    for part in results.keys() - {"views"}:
+        print(f"action_backing costs {_middle(views, 'cpu_seconds') / _middle(results[part], 'cpu_seconds'):.1f} times "
+              f"the CPU and {_middle(views, 'seconds') / _middle(results[part], 'seconds'):.1f} times the time of "
+              f"{_PARTS[part]}")  # fmt: skip
+    expected = {name: views[0]["expected"].get(name) for name in views[0]["verdicts"]}
+    print(f"verdicts as made: {'yes' if views[0]['verdicts'] == expected else expected}", flush=True)
 
 
-def _make_lake(actions: int) -> None:
+def _print_growth(results: dict[int, dict[str, Figures]]) -> None:
+    """How each part's cost per action compares with that of the smallest size: 1.00 is linear."""
+    (least, first), *others = results.items()
+    for actions, each in others:
+        for part in each:
+            grown = [
+                _middle(each[part], what) / _middle(first[part], what) / (actions / least)
+                for what in ("cpu_seconds", "seconds")
+            ]
+            print(f"{least:,} to {actions:,}: {_PARTS[part]:24} {grown[0]:.2f} times linear in CPU, "
+                  f"{grown[1]:.2f} in time")  # fmt: skip
+
+
+def _middle(figures: Figures, what: str) -> float:
+    return float(median(each[what] for each in figures))
+
+
+def _spread(figures: Figures, what: str) -> str:
+    values = [each[what] for each in figures]
+    told = f"{median(values):8.1f}"
+    return told if len(values) == 1 else f"{told} ({min(values):.1f} to {max(values):.1f})"
+
+
+def lake_of(actions: int) -> Path:
+    """Where the lake of so many actions is."""
+    return _CACHE / f"correlate-{actions}" / "lake"
+
+
+def make_lake(actions: int) -> None:
+    """Make it where it is not there."""
     from lake.store import open_lake
     from sample_data.bulk import bulk_tables
     from schemas.catalogue import TABLES
 
-    folder = _lake(actions)
+    folder = lake_of(actions).parent
     if (folder / "complete").exists():
         return
     shutil.rmtree(folder, ignore_errors=True)
-    lake = open_lake(folder / "lake", create=True)
+    lake = open_lake(lake_of(actions), create=True)
     rows = 0
     for name, table in bulk_tables(7, actions):
         lake.append(TABLES[name], table)
@@ -117,7 +159,7 @@ def _part(part: str, actions: int, memory: str) -> dict[str, Any]:
     from sample_data.bulk import bulk_expected
     from schemas.settings import load_settings
 
-    settings = load_settings(lake={"url": str(_lake(actions) / "lake")}, correlate={"memory_limit": memory})
+    settings = load_settings(lake={"url": str(lake_of(actions))}, correlate={"memory_limit": memory})
     with open_session(settings, closed=True) as session:
 
         def bare() -> dict[str, Any]:
@@ -143,7 +185,7 @@ def _part(part: str, actions: int, memory: str) -> dict[str, Any]:
         figures = measured(views)
         figures["written"] = measured(written)
     expected = bulk_expected(7, actions)
-    figures["expected"] = {name: expected[name] for name in figures["verdicts"] if name in expected}
+    figures["expected"] = expected
     return figures
 
 

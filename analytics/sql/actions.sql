@@ -51,7 +51,10 @@ SELECT
     e.resource_type,
     e.resource_id,
     e.arguments_digest,
-    -- What the call was given, for the few actions whose resource no mapping names.
+    -- The few actions of which an agent, an action or a resource is not known.
+    coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id) IS NULL OR e.action IS NULL OR e.resource_id IS NULL
+        AS vague,
+    -- What the call was given, where no mapping names its resource.
     CASE WHEN e.action IS NULL OR e.resource_id IS NULL THEN e.attributes END AS attributes,
     e.sensitivity,
     e.trust_zone,

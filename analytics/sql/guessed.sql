@@ -15,7 +15,7 @@ SELECT
 FROM actions AS a
 LEFT JOIN matches AS m ON m.action_no = a.action_no
 CROSS JOIN params AS s
-WHERE m.action_no IS NULL AND a.agent IS NOT NULL AND (a.action IS NULL OR a.resource_id IS NULL);
+WHERE a.vague AND m.action_no IS NULL AND a.agent IS NOT NULL;
 
 CREATE OR REPLACE TABLE guessed AS
 WITH free AS (

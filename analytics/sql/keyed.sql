@@ -1,15 +1,8 @@
 -- step: keyed
--- needs: actions, decisions, cited
+-- needs: open_actions, decisions
 -- about: Rungs 4 and 5 of the join ladder: for each action that no rung above matched, the newest decision up to its end
 --        on the same trace, agent, action and resource; else, where one side has no trace, on tenant, agent, action and
 --        resource. A running window and no range join, so that a hot key costs a sort and not a product.
-CREATE OR REPLACE TABLE open_actions AS
-SELECT a.action_no, a.event_id, a.tenant, a.trace_tenant, a.trace_no, a.agent, a.action, a.resource_type, a.resource_id,
-    a.refused, a.event_time, a.until_time
-FROM actions AS a
-LEFT JOIN cited AS c ON c.action_no = a.action_no
-WHERE c.action_no IS NULL AND a.agent IS NOT NULL AND a.action IS NOT NULL AND a.resource_id IS NOT NULL;
-
 -- An action with a trace looks among its trace's decisions and among those without a trace; an action without a trace
 -- among all of its tenant.
 CREATE OR REPLACE TABLE action_sides AS
@@ -61,7 +54,13 @@ WITH newest AS (
     FROM match_sides
 )
 
-SELECT n.action_no, n.decision_no, n.rung, n.match_key
+SELECT
+    n.action_no,
+    n.decision_no,
+    n.rung,
+    n.match_key,
+    coalesce(a.task_id = d.task_id, true) AS same_task,
+    coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments
 FROM newest AS n
 JOIN open_actions AS a ON a.action_no = n.action_no
 JOIN decisions AS d ON d.decision_no = n.decision_no

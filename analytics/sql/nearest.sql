@@ -1,21 +1,12 @@
 -- step: nearest
--- needs: actions, decisions, matches, guessed, ancestors, learned_tools, params
+-- needs: unmatched, actions, decisions, matches, guessed, ancestors, params
 -- about: For an action that no rung matched, the decision that comes closest, nearest kind first:
 --        loose         its agent's own decision, for a pattern of resources or where the action's words are not known
 --        other_agent   a decision for the same action and resource, asked during the action in another agent's name
 --        other_resource its agent's decision in the same run for the same action on another resource
 --        inherited     none of its own, while an agent upstream of it was permitted something
-CREATE OR REPLACE TABLE unmatched AS
-SELECT a.action_no, a.tenant, a.trace_id, a.trace_no, a.agent, a.resource_id, a.attributes, a.event_time, a.until_time,
-    coalesce(a.action, l.action) AS action,
-    CASE WHEN a.action IS NULL THEN coalesce(a.resource_type, l.resource_type) ELSE a.resource_type END AS resource_type
-FROM actions AS a
-LEFT JOIN matches AS m ON m.action_no = a.action_no
-LEFT JOIN learned_tools AS l ON a.action IS NULL AND l.tool_name = a.tool_name
-WHERE m.action_no IS NULL;
-
 -- The decisions of the runs that these actions are in: of the run itself, or without a trace and behind an action of it.
-CREATE OR REPLACE TABLE runs_of_decisions AS
+CREATE OR REPLACE TABLE run_decisions AS
 WITH unmatched_runs AS (
     SELECT DISTINCT trace_no, trace_id FROM unmatched WHERE trace_no IS NOT NULL
 ),
@@ -27,20 +18,27 @@ told AS (
     JOIN actions AS a ON a.action_no = m.action_no
     WHERE d.trace_no IS NULL
     GROUP BY d.decision_no
+),
+
+of_runs AS (
+    SELECT d.decision_no, d.trace_no
+    FROM decisions AS d
+    JOIN unmatched_runs AS r ON r.trace_no = d.trace_no
+    UNION
+    SELECT t.decision_no, r.trace_no
+    FROM told AS t
+    JOIN unmatched_runs AS r ON r.trace_id = t.trace_id
+    UNION
+    SELECT g.decision_no, a.trace_no
+    FROM guessed AS g
+    JOIN actions AS a ON a.action_no = g.action_no
+    WHERE a.trace_no IS NOT NULL
 )
 
-SELECT d.decision_no, d.trace_no
-FROM decisions AS d
-JOIN unmatched_runs AS r ON r.trace_no = d.trace_no
-UNION
-SELECT t.decision_no, r.trace_no
-FROM told AS t
-JOIN unmatched_runs AS r ON r.trace_id = t.trace_id
-UNION
-SELECT g.decision_no, a.trace_no
-FROM guessed AS g
-JOIN actions AS a ON a.action_no = g.action_no
-WHERE a.trace_no IS NOT NULL;
+SELECT r.trace_no, r.decision_no, d.trace_no IS NOT NULL AS in_trace, d.tenant, d.agent, d.action, d.resource_type,
+    d.resource_id, d.decision, d.decision_time, d.decision_id
+FROM of_runs AS r
+JOIN decisions AS d ON d.decision_no = r.decision_no;
 
 CREATE OR REPLACE TABLE nearest AS
 WITH used_patterns AS (
@@ -75,34 +73,39 @@ own AS (
         AND coalesce(d.expires_time > u.event_time, u.event_time - d.decision_time <= s.max_age)
 ),
 
-other_agent AS (
-    SELECT u.action_no, d.decision_no, 'other_agent' AS kind, 4 AS rung, d.decision_time, true AS free
+asked AS (
+    SELECT u.action_no, d.decision_no, d.agent AS asked_for, u.agent, u.event_time, u.until_time, d.decision_time
+    FROM unmatched AS u
+    JOIN run_decisions AS d
+        ON d.trace_no = u.trace_no AND d.action = u.action AND d.resource_id = u.resource_id
+        AND coalesce(d.resource_type, '') = coalesce(u.resource_type, '')
+    WHERE d.in_trace AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
+    UNION ALL
+    SELECT u.action_no, d.decision_no, d.agent, u.agent, u.event_time, u.until_time, d.decision_time
     FROM unmatched AS u
     JOIN decisions AS d
-        ON d.action = u.action AND d.resource_id = u.resource_id
+        ON d.tenant = u.tenant AND d.action = u.action AND d.resource_id = u.resource_id
         AND coalesce(d.resource_type, '') = coalesce(u.resource_type, '')
-    LEFT JOIN matches AS m ON m.decision_no = d.decision_no
-    WHERE m.decision_no IS NULL
-        AND (
-            (d.trace_no = u.trace_no AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = ''))
-            OR (d.trace_no IS NULL AND d.tenant = u.tenant)
-        )
-        AND d.agent IS DISTINCT FROM u.agent
-        AND d.decision_time BETWEEN u.event_time AND u.until_time
+    WHERE d.trace_no IS NULL
     UNION ALL
-    SELECT u.action_no, d.decision_no, 'other_agent', 4, d.decision_time, true
+    SELECT u.action_no, d.decision_no, d.agent, u.agent, u.event_time, u.until_time, d.decision_time
     FROM unmatched AS u
-    JOIN decisions AS d ON d.trace_no = u.trace_no AND d.action = u.action
-    LEFT JOIN matches AS m ON m.decision_no = d.decision_no
-    WHERE u.resource_id IS NULL AND contains(u.attributes, d.resource_id) AND m.decision_no IS NULL
-        AND d.agent IS DISTINCT FROM u.agent AND d.decision_time BETWEEN u.event_time AND u.until_time
+    JOIN run_decisions AS d ON d.trace_no = u.trace_no AND d.action = u.action
+    WHERE d.in_trace AND u.resource_id IS NULL AND contains(u.attributes, d.resource_id)
+),
+
+other_agent AS (
+    SELECT q.action_no, q.decision_no, 'other_agent' AS kind, 4 AS rung, q.decision_time, true AS free
+    FROM asked AS q
+    LEFT JOIN matches AS m ON m.decision_no = q.decision_no
+    WHERE m.decision_no IS NULL AND q.asked_for IS DISTINCT FROM q.agent
+        AND q.decision_time BETWEEN q.event_time AND q.until_time
 ),
 
 other_resource AS (
     SELECT u.action_no, d.decision_no, 'other_resource' AS kind, 4 AS rung, d.decision_time, true AS free
     FROM unmatched AS u
-    JOIN runs_of_decisions AS r ON r.trace_no = u.trace_no
-    JOIN decisions AS d ON d.decision_no = r.decision_no
+    JOIN run_decisions AS d ON d.trace_no = u.trace_no
     WHERE d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
         AND d.action = u.action AND coalesce(d.resource_type = u.resource_type, true)
         AND d.decision = 'allow' AND d.decision_time <= u.until_time
@@ -119,8 +122,7 @@ upstream AS (
         ) AS place
     FROM unmatched AS u
     JOIN ancestors AS x ON x.trace_id = u.trace_id AND x.agent = u.agent AND x.first_time <= u.until_time
-    JOIN runs_of_decisions AS r ON r.trace_no = u.trace_no
-    JOIN decisions AS d ON d.decision_no = r.decision_no AND d.agent = x.ancestor
+    JOIN run_decisions AS d ON d.trace_no = u.trace_no AND d.agent = x.ancestor
     WHERE d.decision = 'allow' AND d.decision_time <= u.until_time
         AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
 ),

@@ -1,5 +1,5 @@
 -- step: paired
--- needs: actions, decisions, cited, keyed, params
+-- needs: actions, open_actions, decisions, cited, keyed, params
 -- about: A second look at rungs 4 and 5, where 'the newest decision so far' is not enough: actions that ran at the same
 --        time under the same key each get their own decision, in order; a decision that a clock ahead of the agent's put
 --        just after the action is found; and a decision without a trace belongs to one run, that of the action nearest to it.
@@ -63,7 +63,7 @@ ranked AS (
 
 -- The last decisions go to the last actions; where there are fewer decisions than actions the first ones share.
 dealt AS (
-    SELECT c.action_no, r.decision_no
+    SELECT c.action_no, r.decision_no, c.rung
     FROM crowd AS c
     JOIN ranked AS r ON r.crowd_no = c.decision_no AND r.rank = greatest(1, c.place + r.ranks - c.places)
     WHERE r.decision_time <= c.until_time
@@ -87,24 +87,29 @@ tardy AS (
         AND row_number() OVER (PARTITION BY u.decision_no ORDER BY a.event_time DESC, a.event_id) = 1
 ),
 
-newest AS (
-    SELECT
-        coalesce(t.action_no, k.action_no) AS action_no,
-        coalesce(t.decision_no, p.decision_no, k.decision_no) AS decision_no,
-        coalesce(t.rung, k.rung) AS rung
-    FROM keyed AS k
-    FULL JOIN tardy AS t ON t.action_no = k.action_no
-    LEFT JOIN dealt AS p ON p.action_no = k.action_no
+-- Whose decision is another than was found by key.
+moved AS (
+    SELECT action_no, decision_no, rung FROM tardy
+    UNION ALL
+    SELECT p.action_no, p.decision_no, p.rung
+    FROM dealt AS p
+    LEFT JOIN tardy AS t ON t.action_no = p.action_no
+    WHERE t.action_no IS NULL
 )
 
+SELECT k.action_no, k.decision_no, k.rung, k.same_task, k.same_arguments, true AS same_tenant
+FROM keyed AS k
+LEFT JOIN moved AS x ON x.action_no = k.action_no
+WHERE x.action_no IS NULL
+UNION ALL
 SELECT
     x.action_no,
     x.decision_no,
     x.rung,
-    coalesce(a.task_id = d.task_id, true) AS same_task,
-    coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments,
-    a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '' AS same_tenant
-FROM newest AS x
+    coalesce(a.task_id = d.task_id, true),
+    coalesce(a.arguments_digest = d.arguments_digest, true),
+    a.tenant = d.tenant OR a.tenant = '' OR d.tenant = ''
+FROM moved AS x
 JOIN actions AS a ON a.action_no = x.action_no
 JOIN decisions AS d ON d.decision_no = x.decision_no;
 

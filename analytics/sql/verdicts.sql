@@ -1,12 +1,7 @@
 -- step: verdicts
--- needs: actions, decisions, matches, nearest, use_counts, approval_uses, watermark, stream_holes, params
+-- needs: actions, decisions, matches, nearest, use_counts, approval_uses, watermark, actions_in_holes, params
+-- slices: actions
 -- about: The verdict on each action, narrow: `action_backing` puts the words of action and decision beside it.
-CREATE OR REPLACE TABLE actions_in_holes AS
-SELECT DISTINCT a.action_no
-FROM actions AS a
-JOIN stream_holes AS h
-    ON a.until_time >= coalesce(h.from_time, a.until_time) AND a.event_time <= coalesce(h.to_time, a.event_time);
-
 CREATE OR REPLACE TABLE verdicts AS
 WITH facts AS (
     SELECT

@@ -1,0 +1,70 @@
+"""What is made by slices of the actions is what is made of all of them at once."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import duckdb
+import pytest
+
+from analytics import views as module
+from analytics.cases import Case
+from analytics.crowd import crowd_of, fits
+from analytics.views import views
+from sample_data.adversarial import adversarial_cases
+from schemas.errors import RuleError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from analytics.bench import Bench
+
+SHOWN = ("action_backing", "decision_uses", "handoff_backing")
+
+
+@pytest.fixture(scope="module")
+def crowd() -> dict[str, pa.Table]:
+    cases = [Case(**scene.as_case()) for scene in adversarial_cases(seed=23, count=150)]
+    return crowd_of([case for case in cases if fits(case)])
+
+
+def shown(bench: Bench, tables: dict[str, pa.Table]) -> dict[str, list[str]]:
+    session = bench.session(tables)
+    session.need(*SHOWN)
+    return {name: sorted(map(str, session.fetch(f"FROM {name}").to_pylist())) for name in SHOWN}
+
+
+def test_slices_change_nothing_in_any_column(
+    bench: Bench, crowd: dict[str, pa.Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shown(bench, crowd)
+    assert len(whole["action_backing"]) > 300
+    monkeypatch.setattr(module, "_SLICE_ROWS", random.Random(5).randint(20, 90))
+    assert shown(bench, crowd) == whole
+
+
+def test_a_slice_that_fails_leaves_all_actions_in_sight(
+    bench: Bench, crowd: dict[str, pa.Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = bench.session(crowd)
+    session.need("cited_pairs")
+    ((actions,),) = session.cursor().sql("SELECT count(*) FROM actions").fetchall()
+    monkeypatch.setattr(module, "_SLICE_ROWS", 50)
+    broken = replace(views()["judged_pairs"], sql="CREATE OR REPLACE TABLE judged_pairs AS SELECT x FROM actions")
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "views", lambda: {**views(), "judged_pairs": broken})
+        with pytest.raises(duckdb.Error, match='"x" not found'):
+            session.need("judged_pairs")
+    assert session.fetch("SELECT count(*) AS n FROM actions").to_pylist() == [{"n": actions}]
+    session.run("CREATE OR REPLACE TABLE counted AS SELECT count(*) AS n FROM actions")
+    assert session.fetch("FROM counted").to_pylist() == [{"n": actions}]
+
+
+def test_what_is_made_by_slices_is_one_table_of_actions(tmp_path: Path) -> None:
+    (tmp_path / "x.sql").write_text("-- step: x\n-- needs: events\n-- slices: actions\n-- about: y\nSELECT 1")
+    with pytest.raises(RuleError, match=r"x\.sql: what is made by slices is one table that needs actions"):
+        module._read(tmp_path / "x.sql")
