@@ -37,6 +37,7 @@ _INTEGRITY = {"key_file", "public_keys"}
 # They reach Streamlit in a file: see `dashboards.login_files`.
 _SECRETS = {"client_secret", "client_secret_file", "cookie_secret", "cookie_secret_file"}
 _START_SECONDS = 60.0
+_LOOK_SECONDS = 0.5
 
 _OPTIONS = {
     "server.headless": "true",
@@ -124,7 +125,9 @@ def serve(
         login = settings.dashboard.login
         # The provider leads back to the address that it knows, and no other counts.
         announce(login.url if login.on else dashboard.url)
-        dashboard.process.wait()
+        # A wait without end would not see a signal that came on the way into it.
+        while dashboard.process.poll() is None:
+            time.sleep(_LOOK_SECONDS)
     except _ToldToStop:
         pass
     finally:

@@ -95,6 +95,7 @@ def bars(agents: Sequence[Mapping[str, Any]], *, dark: bool) -> alt.LayerChart:
         mark=f"{{'{PARTS[0]}': '', '{PARTS[1]}': '–', '{PARTS[2]}': '!'}}[datum.part]"
     )
     fit = alt.AutoSizeParams(type="fit-x", contains="padding")
-    return dressed(
-        alt.layer(marked.add_params(clicked), letters).properties(height=alt.Step(24), autosize=fit), colours
-    )
+    # Room at the right, where the axis has its last number.
+    room = {"left": 5, "top": 5, "right": 14, "bottom": 5}
+    layers = alt.layer(marked.add_params(clicked), letters)
+    return dressed(layers.properties(height=alt.Step(24), autosize=fit, padding=room), colours)

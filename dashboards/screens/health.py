@@ -199,7 +199,7 @@ def _dead_letter(dead_letter_id: str, example: dict[str, Any]) -> None:
 def _runs() -> None:
     runs = data.ask("detection_runs", most=50)
     if not runs.num_rows:
-        st.caption("No rule has run yet, or none had anything to write: run `counterfoil detect`.")
+        st.caption("No rule has run yet, or none had anything to write: run 'counterfoil detect'.")
         return
     config = {
         "start_time": _time("started (UTC)"),
@@ -217,7 +217,7 @@ def _runs() -> None:
 def _integrity() -> None:
     chains = data.ask("chains", most=500)
     if not chains.num_rows:
-        st.caption("Nothing is sealed: run `counterfoil seal`, and the record can be proved from then on.")
+        st.caption("Nothing is sealed: run 'counterfoil seal', and the record can be proved from then on.")
         return
     signed = data.rows_of("newest_checkpoint")
     st.caption(

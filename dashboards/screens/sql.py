@@ -169,7 +169,8 @@ def _dictionary() -> None:
     st.text(known[name][1])
     st.dataframe(
         [vars(each) for each in columns_of(name)], hide_index=True, height=560,
-        column_config={"column": text("column", 150), "type": text("type", 70), "about": text("what it holds", 360)},
+        column_order=("column", "about", "type"),
+        column_config={"column": text("column", 130), "about": text("what it holds", 360), "type": text("type", 70)},
     )  # fmt: skip
 
 

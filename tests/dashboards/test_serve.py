@@ -70,10 +70,13 @@ def test_a_signal_ends_it_and_what_it_started(small_lake: Path, told: signal.Sig
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment
     ) as process:
         assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        port = int(url.rsplit(":", 1)[1])
-        process.send_signal(told)
-        assert process.wait(timeout=30) == 0
+        try:
+            url = process.stdout.readline().strip()
+            port = int(url.rsplit(":", 1)[1])
+            process.send_signal(told)
+            assert process.wait(timeout=30) == 0
+        finally:
+            process.kill()
 
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", port)) != 0
