@@ -57,8 +57,9 @@ bench: setup ## run the benchmarks one after another (minutes each)
 	@set -e; for each in $(filter-out _%,$(notdir $(basename $(wildcard benchmarks/*.py)))); do \
 	  echo "== benchmarks/$$each.py"; $(BIN)/python -m benchmarks.$$each; done
 
-bench-peers: setup ## ingest beside other ways from Kafka to files, each in an environment of its own under .cache/bench
+bench-peers: setup ## ingest and correlation beside others, each in an environment of its own (ARGS, CORRELATE_ARGS)
 	@$(BIN)/python -m benchmarks.peers_ingest --install $(ARGS)
+	@$(BIN)/python -m benchmarks.peers_correlate --install $(CORRELATE_ARGS)
 
 chaos: setup ## a fault run: kills, restarts, full disks, power cuts, clock jumps (CHAOS_SECONDS=240, CHAOS_SEED=n)
 	@$(BIN)/python -m tests.chaos --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))

@@ -54,7 +54,9 @@ def test_a_slice_that_fails_leaves_all_actions_in_sight(
     session.need("cited_pairs")
     ((actions,),) = session.cursor().sql("SELECT count(*) FROM actions").fetchall()
     monkeypatch.setattr(module, "_SLICE_ROWS", 50)
-    broken = replace(views()["judged_pairs"], sql="CREATE OR REPLACE TABLE judged_pairs AS SELECT x FROM actions")
+    broken = replace(
+        views()["judged_pairs"], sql="CREATE OR REPLACE TABLE judged_pairs AS SELECT x FROM actions"
+    )
     with monkeypatch.context() as patch:
         patch.setattr(module, "views", lambda: {**views(), "judged_pairs": broken})
         with pytest.raises(duckdb.Error, match='"x" not found'):
