@@ -43,11 +43,11 @@ class Peer:
 
 
 PEERS = {
-    "duckdb": Peer("correlate_duckdb.py", (), "ASOF LEFT JOIN, within the limit of memory; spills"),
+    "duckdb": Peer("correlate_duckdb.py", (), "ASOF LEFT JOIN, within the limit of memory"),
     "polars": Peer(
         "correlate_polars.py", ("polars==2.1.0",), "join_asof after a sort of both sides; no limit of memory to set"
     ),
-    "chdb": Peer("correlate_chdb.py", ("chdb==4.4.0",), "ASOF LEFT JOIN of ClickHouse, in memory; fails at the limit"),
+    "chdb": Peer("correlate_chdb.py", ("chdb==4.4.0",), "ASOF LEFT JOIN of ClickHouse, within the limit of memory"),
     "spark-sql": Peer(
         "correlate_spark.py", ("pyspark==4.3.0",),
         "no as-of join: a window over both sides; the limit is Java's heap; its start is a good part of the time",

@@ -69,6 +69,18 @@ def rows_of() -> Callable[[Decoding, str], list[dict[str, Any]]]:
 
 
 @pytest.fixture
+def decisions(decode: Any, rows_of: Any) -> Callable[..., list[dict[str, Any]]]:
+    """The decisions of some records, none of which may be a dead letter."""
+
+    def rows(*values: Any) -> list[dict[str, Any]]:
+        decoding = decode(*values, stream="authorization")
+        assert decoding.dead == 0, rows_of(decoding, "dead_letters")
+        return list(rows_of(decoding, "authorization_decisions"))
+
+    return rows
+
+
+@pytest.fixture
 def data() -> Callable[[str], list[bytes]]:
     """The lines of a file of records that real software wrote."""
     return lambda name: (DATA / name).read_bytes().splitlines()

@@ -15,18 +15,6 @@ def check(data: Any) -> dict[str, Any]:
     return dict(json.loads(data("openfga.jsonl")[0]))
 
 
-@pytest.fixture
-def decisions(decode: Any, rows_of: Any) -> Any:
-    """The decisions of some lines."""
-
-    def rows(*values: Any) -> list[dict[str, Any]]:
-        decoding = decode(*values, stream="authorization")
-        assert decoding.dead == 0, rows_of(decoding, "dead_letters")
-        return list(rows_of(decoding, "authorization_decisions"))
-
-    return rows
-
-
 def test_checks_are_read_and_calls_of_other_methods_skipped(decode: Any, data: Any) -> None:
     decoding = decode(*data("openfga.jsonl"), stream="authorization")
     assert (decoding.rows, decoding.dead, decoding.skipped) == (5, 0, {"no_event": 1})

@@ -5,20 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
-
-@pytest.fixture
-def decisions(decode: Any, rows_of: Any) -> Any:
-    """The decisions of some records."""
-
-    def rows(*values: Any) -> list[dict[str, Any]]:
-        decoding = decode(*values, stream="authorization")
-        assert decoding.dead == 0, rows_of(decoding, "dead_letters")
-        return list(rows_of(decoding, "authorization_decisions"))
-
-    return rows
-
 
 def test_only_what_tells_who_asked_for_what_is_a_decision(decode: Any, data: Any) -> None:
     decoding = decode(*data("spicedb.jsonl"), stream="authorization")
