@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,9 +15,6 @@ with warnings.catch_warnings():
     # calls deprecated. It does so once, at import: here, before any test module can be the first.
     warnings.filterwarnings("ignore", "(read|open)_text is deprecated", DeprecationWarning)
     import kafka  # noqa: F401
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # The same examples on every run, few in the suite and thirty times as many with `--hypothesis-profile=long`.
 settings.register_profile(
@@ -39,13 +36,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Start the object store of the session, where its lakes are to be on one; workers find it."""
     if ON_A_STORE and not hasattr(config, "workerinput"):
         redirect.serve(STORE)
-
-
-def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave unread the modules whose tests all run on request only: every worker would read the cases they go over."""
-    if collection_path.parent.name != "spark" or "not spark" not in config.option.markexpr:
-        return None
-    return True if "\npytestmark = pytest.mark.spark\n" in collection_path.read_text("utf-8") else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

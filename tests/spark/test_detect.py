@@ -26,14 +26,20 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
+    from analytics.cases import Case
+
 # Those of the verdicts: the others cost a cold Spark a minute, and are looked at in test_same_findings.
 RULES = ("01", "02", "03", "04")
-CASES = [case for rule in rules().values() for case in read_cases(rule_folder(rule)) if case.closed]
+
+
+def closed_cases() -> list[Case]:
+    """Those of all rules whose streams have ended."""
+    return [case for rule in rules().values() for case in read_cases(rule_folder(rule)) if case.closed]
 
 
 @pytest.fixture
 def lake(make_lake: Callable[..., Path]) -> Path:
-    return make_lake(crowd_of(CASES))
+    return make_lake(crowd_of(closed_cases()))
 
 
 def run_on(master: str, lake: Path, tmp_path: Path) -> tuple[list[dict[str, Any]], str]:
@@ -112,7 +118,7 @@ def test_spark_listens_on_loopback_only(spark: SparkSession) -> None:
 def test_a_lake_in_a_folder_with_a_strange_name(
     spark: SparkSession, make_lake: Callable[..., Path], tmp_path: Path, on_spark: Callable[..., Any]
 ) -> None:
-    made = make_lake(crowd_of(CASES[:3]))
+    made = make_lake(crowd_of(closed_cases()[:3]))
     strange = tmp_path / "l[a]k{e,x} *?é'"
     made.rename(strange)
     engine = on_spark(in_local(strange))

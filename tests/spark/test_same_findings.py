@@ -33,7 +33,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.spark
 
 SETS = Path(__file__).parents[2] / "sample_data"
-CASES = [case for rule in rules().values() for case in read_cases(rule_folder(rule))]
+
+
+def all_cases() -> list[Case]:
+    """Those of all rules."""
+    return [case for rule in rules().values() for case in read_cases(rule_folder(rule))]
 
 
 def apart(cases: list[Case], *, one_partition: bool = False) -> dict[str, pa.Table]:
@@ -84,7 +88,7 @@ def test_the_cases_of_all_rules_and_two_thousand_made_to_mislead(
 ) -> None:
     """All at once: DuckDB judges them one by one elsewhere."""
     scenes = [Case(**scene.as_case()) for scene in adversarial_cases(seed=7, count=2000)]
-    lake = make_lake(apart([case for case in [*CASES, *scenes] if case.closed]))
+    lake = make_lake(apart([case for case in [*all_cases(), *scenes] if case.closed]))
     by_duckdb, by_spark = found_by_both(in_local(lake))
     assert {json.loads(finding)["rule_id"] for finding in by_duckdb.values()} == set(rules())
     assert by_spark == by_duckdb
@@ -93,7 +97,9 @@ def test_the_cases_of_all_rules_and_two_thousand_made_to_mislead(
 def test_the_cases_of_streams_that_go_on(make_lake: MakeLake, found_by_both: Both) -> None:
     """In one partition: of many, one that lags would hold all of them back. Holes would need places of their own."""
     cases = [
-        case for case in CASES if not case.closed and not any("hole_from" in row for row in case.progress)
+        case
+        for case in all_cases()
+        if not case.closed and not any("hole_from" in row for row in case.progress)
     ]
     lake = make_lake(apart(cases, one_partition=True))
     by_duckdb, by_spark = found_by_both(in_local(lake), closed=False)
@@ -104,7 +110,7 @@ def test_the_cases_of_streams_that_go_on(make_lake: MakeLake, found_by_both: Bot
 def test_figures_of_a_tenant_of_its_own(make_lake: MakeLake, found_by_both: Both) -> None:
     """Views and rules are made anew with them, and then as they were."""
     where = [{"tenant": "*7", "parameters": {"standing_uses": 2}}]
-    lake = make_lake(apart([case for case in CASES if case.closed]))
+    lake = make_lake(apart([case for case in all_cases() if case.closed]))
     by_duckdb, by_spark = found_by_both(in_local(lake, rules={"03": {"where": where}}))
     assert by_duckdb
     assert by_spark == by_duckdb
