@@ -5,7 +5,7 @@ DuckDB shell runs after those that it needs; `build` runs them in that order, ea
 
 A step whose rows are each about one action, and follow from that action and what is known of it alone, says
 `-- slices: actions` at its head. Over many actions it is made by slices of them. Rows that came together lie together,
-and so does what they are joined with, so that a slice reads little, and its joins fit into memory.
+and so does what they are joined with, so that a slice reads little, and its joins stay small.
 """
 
 from __future__ import annotations
