@@ -48,6 +48,7 @@ def install() -> None:
         _begin(self, *arguments, env=_with_hook(os.environ if env is None else env), **named)
 
     setattr(subprocess.Popen, "__init__", begin)  # noqa: B010 - every start of a process comes by here
+    os.environ.update(_with_hook(os.environ))  # but for those of multiprocessing, which take this environment
 
 
 def leave_out(config: Any, items: list[Any]) -> None:
@@ -101,6 +102,6 @@ def _copy_tree(source: Any, target: Any, *arguments: Any, **named: Any) -> Any:
 
 def _with_hook(given: Mapping[str, str]) -> dict[str, str]:
     mine = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    root = str(CHILD.parents[2])
-    path = os.pathsep.join([str(CHILD), root, *filter(None, [given.get("PYTHONPATH")])])
-    return {**given, **mine, "PYTHONPATH": path}
+    hook = [str(CHILD), str(CHILD.parents[2])]
+    others = [each for each in given.get("PYTHONPATH", "").split(os.pathsep) if each and each not in hook]
+    return {**given, **mine, "PYTHONPATH": os.pathsep.join([*hook, *others])}
