@@ -71,6 +71,7 @@ class Member:
         self._unplaced: set[Part] = set()
         self._doubtful: dict[Part, int] = {}
         self._looked = 0.0
+        self._had_share = False
         self._silent_since: float | None = None
         self.summary = Summary()
 
@@ -268,13 +269,17 @@ class Member:
             raise error
 
     def _read_to_targets(self) -> bool:
-        """Whether this member has read all of its parts, if any, up to their targets.
+        """Whether this member has a share, and has read all of it, if any, up to the targets.
 
         Positions are compared, not records: an end may lie behind markers and compacted records that never come.
         """
         if self._targets is None or self._unplaced or self._doubtful or not self._source.joined:
             return False
-        return all(
+        self._had_share = True
+        return self._no_more_to_read()
+
+    def _no_more_to_read(self) -> bool:
+        return self._targets is not None and all(
             batch.next_offset(part) >= self._targets.get(part, 0)
             for batch in self._batches.values()
             for part in batch
@@ -284,13 +289,15 @@ class Member:
         """Whether every part of the topics is in the lake up to its target, whoever read it.
 
         A member that is done with its own parts stays until the others are: if one of them dies, its parts come
-        here, and a run that ends has left nothing out.
+        here, and a run that ends has left nothing out. One that the group has put out since, and does not take in
+        again, ends as well when the lake has all of it.
         """
-        if self._targets is None or not self._read_to_targets():
+        placed = self._read_to_targets()
+        if self._targets is None or not self._had_share or self._doubtful or not self._no_more_to_read():
             return False
         if any(batch.pending() for batch in self._batches.values()):
             return False
-        own = {part for batch in self._batches.values() for part in batch}
+        own = {part for batch in self._batches.values() for part in batch} if placed else set()
         others = [part for part, target in self._targets.items() if target and part not in own]
         if not others:
             return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -205,6 +206,29 @@ def test_no_part_is_left_to_nobody_when_one_that_was_put_out_joins_anew_beside_a
         with ThreadPoolExecutor() as both:
             list(both.map(take_part, (first, second), ([3, 3], [3, 3])))
         assert held[first] | held[second] == set(first.parts)
+
+
+def test_a_member_that_the_group_puts_out_and_does_not_take_in_again_ends_when_all_is_in_the_lake(
+    kafka: dict[str, Any], fill: Any, make_settings: Any, look: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(30)
+    stop, committed = threading.Event(), threading.Event()
+    joined, tell = KafkaSource.joined.fget, KafkaSource.tell_offsets  # type: ignore[attr-defined]
+
+    def told(source: KafkaSource, offsets: Any) -> None:
+        committed.set()
+        tell(source, offsets)
+
+    monkeypatch.setattr(KafkaSource, "tell_offsets", told)
+    monkeypatch.setattr(
+        KafkaSource, "joined", property(lambda source: joined(source) and not committed.is_set())
+    )
+    late = threading.Timer(20, stop.set)
+    late.start()
+    assert run_kafka(make_settings(kafka=kafka), until_end=True, stop=stop).records == 30
+    late.cancel()
+    assert not stop.is_set()
+    assert actions(look) == names(30)
 
 
 def test_records_gone_before_they_were_read_are_noted_as_a_hole(
