@@ -10,7 +10,8 @@ import pytest
 
 from lake.store import open_lake
 from tests.objectstore.between import between
-from tests.objectstore.gateway import BUCKET, GatewayUnavailable, find_gateway, running
+from tests.objectstore.gateway import BUCKET, find_gateway, running
+from tests.programs import ProgramUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     try:
         find_gateway()
-    except GatewayUnavailable as error:
+    except ProgramUnavailable as error:
         pytest.skip(f"no object store: {error}")
     with running(tmp_path_factory.mktemp("gateway")) as started:
         yield started

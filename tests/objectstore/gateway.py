@@ -7,31 +7,24 @@ tests, which takes two minutes of CPU.
 from __future__ import annotations
 
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.broker.fetch import CHECKOUT
-from tests.broker.process import end, launch, locked, tail
+from tests.broker.process import end, launch, tail
+from tests.programs import ProgramUnavailable, build_with_go, find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 VERSION = "v1.8.0"
-BUILD_SECONDS = 900
 START_SECONDS = 20
 BUCKET = "lakes"
 KEY, SECRET = "tester", "secret-of-the-tests"
-
-
-class GatewayUnavailable(RuntimeError):
-    """It is not here and cannot be built, or does not start; the message says what to do."""
 
 
 def environment(endpoint: str) -> dict[str, str]:
@@ -63,16 +56,8 @@ class Gateway:
 
 
 def find_gateway() -> str:
-    """Return the program, built where it is not there. Raises GatewayUnavailable."""
-    found = os.environ.get("COUNTERFOIL_TEST_VERSITYGW") or shutil.which("versitygw")
-    if found:
-        return found
-    root = os.environ.get("COUNTERFOIL_TEST_CACHE")
-    place = (Path(root) if root else CHECKOUT / ".cache") / "versitygw" / VERSION
-    with locked(place.with_name(f"{VERSION}.lock")):
-        if not (place / "versitygw").exists():
-            _build(place)
-    return str(place / "versitygw")
+    """Return the program, built where it is not there. Raises ProgramUnavailable."""
+    return find("versitygw", VERSION, "COUNTERFOIL_TEST_VERSITYGW", _build)
 
 
 @contextmanager
@@ -105,31 +90,14 @@ def _await(home: Path, host: str, port: int) -> None:
             time.sleep(0.02)
         else:
             return
-    raise GatewayUnavailable(
+    raise ProgramUnavailable(
         f"versitygw did not answer within {START_SECONDS} s: {tail(home / 'console.log', 4)}"
     )
 
 
 def _build(place: Path) -> None:
-    go = shutil.which("go")
-    if go is None:
-        raise GatewayUnavailable(
-            "there is no versitygw, and no Go to build it with: install Go, or name a program in"
-            " COUNTERFOIL_TEST_VERSITYGW"
-        )
     print(f"building versitygw {VERSION} with Go, once (two minutes of CPU)", file=sys.stderr)
-    command = [go, "install", f"github.com/versity/versitygw/cmd/versitygw@{VERSION}"]
-    try:
-        done = subprocess.run(
-            command, cwd=place.parent, env={**os.environ, "GOBIN": str(place), "GOFLAGS": "-buildvcs=false"},
-            capture_output=True, text=True, check=False, timeout=BUILD_SECONDS, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired as error:
-        raise GatewayUnavailable(f"versitygw {VERSION} was not built within {BUILD_SECONDS} s") from error
-    if done.returncode:
-        raise GatewayUnavailable(
-            f"Go could not build versitygw {VERSION}: {done.stderr.strip().splitlines()[-1:]}"
-        )
+    build_with_go("github.com/versity/versitygw/cmd/versitygw", VERSION, place)
 
 
 if __name__ == "__main__":
