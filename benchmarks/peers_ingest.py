@@ -1,10 +1,12 @@
 """Ingest beside other ways from Kafka to files: the same records, the same broker, one run.
 
-    python -m benchmarks.peers_ingest [--events 1000000] [--rounds 3] [--venvs .cache/bench] [--install]
+    python -m benchmarks.peers_ingest [--events 1000000] [--rounds 3] [--venvs .cache/bench] [--install] [--peers NAME…]
 
 Each way is a process of its own, in turn, round after round, and its CPU time is that of the whole process with all its
-threads, start and end included; the broker's is not counted. A peer lives in an environment of its own, FOLDER/NAME,
-which --install makes; one that is not there is named and left out. What each of them does is in PEERS below.
+threads and children, start and end included; the broker's is not counted. Its peak of memory is told as no less than
+this process's own, which made the records. A peer lives in an environment of its own, FOLDER/NAME, which --install
+makes; one that is not there is named and left out. What each of them does is in PEERS below, and what was not measured,
+and why, in ABSENT. --peers names the ones to measure, beside ours.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -34,6 +37,8 @@ class Peer:
     packages: tuple[str, ...]
     does: str
     jars: tuple[str, ...] = ()
+    pom: str = ""  # a file beside the program: the jars with all that they need
+    module: str = ""  # a Go module, of which the .go file beside the program is built
 
 
 PEERS = {
@@ -64,7 +69,28 @@ PEERS = {
             "org.apache.commons:commons-pool2:2.13.1",
         ),
     ),
+    "benthos": Peer(
+        "benthos.py", ("pyarrow==26.0.1",),
+        "Parquet, zstd; at least once; not synced; types by a schema, times as text; no raw bytes, no hash",
+        module="github.com/benthosdev/benthos/v4@v4.27.0",
+    ),
+    "kafka-connect": Peer(
+        "connect.py", ("kafka-python==3.0.12",),
+        "Iceberg's sink: a table of Parquet, zstd; exactly once; a commit every 5 s; not synced; types by a schema; no"
+        " raw bytes, no hash",
+        pom="connect.xml",
+    ),
 }  # fmt: skip
+ABSENT = {
+    "Redpanda Connect": "a part of github.com/redpanda-data/connect/v4 is under a licence that is not open, so it was"
+    " not tried; it came from benthos",
+    "Bento": "Go's proxy refuses github.com/warpstreamlabs/bento (v1.14.0: not available); it came from benthos"
+    " too",
+    "kafka-delta-ingest": "no crate of that name is published, so cargo cannot get it by name",
+    "Kafka Connect's own file sink": "it writes lines of text, without columns, so it was not tried",
+}
+# Go since 1.23 lets no library link to a name inside its runtime; the Parquet library of Benthos does.
+GO_LINKER = "-ldflags=-checklinkname=0"
 OURS = {
     "bare": "kafka-python's poll(), counting",
     "fetch": "ingest's own reading, counting: whole batches, and where the records lie in them",
@@ -82,11 +108,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--venvs", type=Path, default=Path(".cache/bench"))
     parser.add_argument("--install", action="store_true", help="Make the environments that are missing.")
+    parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), metavar="NAME")
     options = parser.parse_args()
     if options.install:
-        for name, peer in PEERS.items():
-            _install(options.venvs / name, peer)
-    there = {name: peer for name, peer in PEERS.items() if _python(options.venvs / name).exists()}
+        for name in options.peers:
+            _install((options.venvs / name).absolute(), PEERS[name])
+    there = [name for name in options.peers if _python(options.venvs / name).exists()]
     runs: dict[str, list[dict[str, Any]]] = {name: [] for name in (*OURS, *there)}
     with tempfile.TemporaryDirectory(prefix="counterfoil-bench-") as home:
         broker = start_broker(Path(home))
@@ -104,8 +131,11 @@ def main() -> None:
         f" {options.rounds} rounds"
     )
     _print(runs)
-    for name in PEERS.keys() - there.keys():
-        print(f"{name}: not there (--install makes {options.venvs / name})")
+    for name in options.peers:
+        if name not in there:
+            print(f"{name}: not there (--install makes {options.venvs / name})")
+    for name, why in ABSENT.items():
+        print(f"{name}: not measured: {why}")
 
 
 def _python(environment: Path) -> Path:
@@ -115,14 +145,33 @@ def _python(environment: Path) -> Path:
 def _install(environment: Path, peer: Peer) -> None:
     if _python(environment).exists():
         return
-    tell(f"installing {', '.join(peer.packages)} into {environment}")
-    venv.create(environment, with_pip=True)
+    tell(f"installing {', '.join(peer.packages)} and what {peer.program} needs beside into {environment}")
+    venv.create(environment, with_pip=True, clear=True)
+    beside = Path(__file__).parent / "peers"
     pip = [str(_python(environment)), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     commands = [[*pip, *peer.packages]]
     copy = ["mvn", "-q", "-B", "dependency:copy", f"-DoutputDirectory={environment}/jars"]
     commands += [[*copy, f"-Dartifact={jar}"] for jar in peer.jars]
-    if any(subprocess.run(command, check=False).returncode for command in commands):
+    if peer.pom:
+        whole = ["mvn", "-q", "-B", "-f", str(beside / peer.pom), "dependency:copy-dependencies"]
+        commands.append([*whole, "-DincludeScope=runtime", f"-DoutputDirectory={environment}/jars"])
+    source = environment / "go"
+    source.mkdir()
+    if peer.module:
+        shutil.copy((beside / peer.program).with_suffix(".go"), source / "main.go")
+        build = ["go", "build", "-mod=mod", "-buildvcs=false", GO_LINKER, "-o", f"{environment}/bin/"]
+        name = Path(peer.program).stem
+        commands += [["go", "mod", "init", name], ["go", "get", peer.module], build]
+    if not all(_done(command, source) for command in commands):
         _python(environment).unlink()  # so that it counts as not there
+
+
+def _done(command: list[str], folder: Path) -> bool:
+    try:
+        return subprocess.run(command, cwd=folder, check=False).returncode == 0
+    except FileNotFoundError:
+        tell(f"there is no {command[0]}: install it")
+        return False
 
 
 def _measure(name: str, options: argparse.Namespace, bootstrap: str) -> dict[str, Any]:
