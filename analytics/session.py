@@ -49,7 +49,7 @@ class Session:
 
     def need(self, *names: str) -> None:
         """Make the named views, and what they need, unless they are there. Names of tables are passed over."""
-        if all(view.name in self._built for view in views.order(names)):
+        if not views.order(names, self._built):
             return
         with self._lock:
             views.build(self._connection, names, self._built)
@@ -112,8 +112,7 @@ class Session:
         with self._lock:
             kept = {view.name for view in views.order(but)}
             for name in self._built - kept:
-                for kind, made in views.made_by(views.views()[name]):
-                    self._connection.execute(f"DROP {kind} IF EXISTS {made}")
+                views.drop(self._connection, name)
             self._built &= kept
 
     def interrupt(self) -> None:

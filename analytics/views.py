@@ -4,8 +4,12 @@ A file makes one view, or table, of its own name, and may make smaller ones besi
 DuckDB shell runs after those that it needs; `build` runs them in that order, each once.
 
 A step whose rows are each about one action, and follow from that action and what is known of it alone, says
-`-- slices: actions` at its head. Over many actions it is made by slices of them. Rows that came together lie together,
-and so does what they are joined with, so that a slice reads little, and its joins stay small.
+`-- slices: numbered_actions` at its head. Over many actions it is made by slices of them. Rows that came together lie
+together, and so does what they are joined with, so that a slice reads little, and its joins stay small.
+
+Rows of actions and decisions are many, and what does not fit into memory is written to disk and read again by each
+step. So a table of the words that many rows share says `-- type: word`: its words become a type of that name, of which
+a row keeps a number. And a step that is the last to read another says `-- frees:` with its name; that one is dropped.
 """
 
 from __future__ import annotations
@@ -20,16 +24,18 @@ from analytics.sql_head import read_head
 from schemas.errors import RuleError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
 
     import duckdb
 
 _SQL = Path(__file__).parent / "sql"
 _MADE = re.compile(r"^CREATE OR REPLACE (TABLE|VIEW) (\w+)", re.MULTILINE)
-_KEYS = r"view|step|needs|slices|about|column \w+"
-_SLICED = "actions"
+_KEYS = r"view|step|needs|slices|type|frees|about|column \w+"
+_SLICED = "numbered_actions"
 # Row groups of 122,880 rows are read whole.
 _SLICE_ROWS = 8 * 122_880
+# As many as two bytes can number. Of more the finding of the number would cost more than the word.
+_MOST_WORDS = 65_536
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,8 @@ class View:
     """One correlation view: its name, what it is made from, what it holds, and its SQL.
 
     `kind` is view, or step for one that others are made from and that tells a reader little by itself. `columns` has
-    what is said of a column, in the order of the head. `sliced` says that it may be made by slices of the actions.
+    what is said of a column, in the order of the head. `sliced` says that it may be made by slices of the actions,
+    `type` which type its words become, `frees` which steps nothing reads any more once it is made.
     """
 
     name: str
@@ -47,6 +54,8 @@ class View:
     sql: str
     columns: Mapping[str, str] = field(default_factory=dict)
     sliced: bool = False
+    type: str = ""
+    frees: tuple[str, ...] = ()
 
 
 @cache
@@ -69,22 +78,27 @@ def _read(path: Path) -> View:
     if head[kind] != path.stem:
         raise RuleError(f"{path.name}:1: the {kind} is called {head[kind]}; name the file {head[kind]}.sql")
     said = {key.removeprefix("column "): words for key, words in head.items() if key.startswith("column ")}
-    needs = tuple(re.split(r",\s*", head["needs"]))
+    needs, frees = (tuple(re.split(r",\s*", head[key])) if key in head else () for key in ("needs", "frees"))
+    if not set(frees) <= set(needs):
+        raise RuleError(f"{path.name}: what is freed is needed as well")
     sliced = "slices" in head
-    if sliced and (head["slices"] != _SLICED or _SLICED not in needs or len(_MADE.findall(text)) != 1):
+    if sliced and (head["slices"] != _SLICED or "actions" not in needs or len(_MADE.findall(text)) != 1):
         raise RuleError(
-            f"{path.name}: what is made by slices is one table that needs {_SLICED}, and says '{_SLICED}'"
+            f"{path.name}: what is made by slices is one table that needs actions, and says '{_SLICED}'"
         )
-    return View(head[kind], kind, needs, head["about"], text, said, sliced)
+    return View(head[kind], kind, needs, head["about"], text, said, sliced, head.get("type", ""), frees)
 
 
-def order(names: Iterable[str]) -> list[View]:
-    """The named views and all that they need, in the order to make them; names of tables are passed over."""
+def order(names: Iterable[str], built: Container[str] = ()) -> list[View]:
+    """The named views and all that they need, in the order to make them; names of tables are passed over.
+
+    What is `built`, and what only that needs, is left out.
+    """
     known = views()
     done: dict[str, View] = {}
 
     def visit(name: str) -> None:
-        if name in known and name not in done:
+        if name in known and name not in done and name not in built:
             for needed in known[name].needs:
                 visit(needed)
             done[name] = known[name]
@@ -92,6 +106,12 @@ def order(names: Iterable[str]) -> list[View]:
     for name in names:
         visit(name)
     return list(done.values())
+
+
+@cache
+def word_types() -> frozenset[str]:
+    """The types whose values are numbers of words."""
+    return frozenset(view.type for view in views().values() if view.type)
 
 
 def made_by(view: View) -> list[tuple[str, str]]:
@@ -110,14 +130,36 @@ def reading(parameters: Iterable[str], built: Iterable[str]) -> set[str]:
 
 
 def build(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: set[str]) -> None:
-    """Make the named views and what they need, but for those in `built`, which grows by what was made."""
-    for view in order(names):
-        if view.name not in built:
-            if view.sliced:
-                _make_in_slices(connection, view)
-            else:
-                connection.execute(view.sql)
-            built.add(view.name)
+    """Make the named views and what they need, but for those in `built`, which has in the end what there is.
+
+    What is named stays, also where another frees it.
+    """
+    asked = set(names)
+    for view in order(asked, frozenset(built)):
+        if view.sliced:
+            _make_in_slices(connection, view)
+        else:
+            connection.execute(view.sql)
+        if view.type:
+            _make_type(connection, view)
+        built.add(view.name)
+        for name in set(view.frees) - asked:
+            drop(connection, name)
+            built.discard(name)
+
+
+def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    """Drop what the named view made."""
+    for kind, made in reversed(made_by(views()[name])):
+        connection.execute(f"DROP {kind} IF EXISTS {made}")
+
+
+def _make_type(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    ((words,),) = connection.execute(f"SELECT count(*) FROM {view.name}").fetchall()
+    ordered = f"ENUM (SELECT {view.type} FROM {view.name} WHERE {view.type} IS NOT NULL ORDER BY {view.type})"
+    connection.execute(
+        f"CREATE OR REPLACE TYPE {view.type} AS {ordered if words <= _MOST_WORDS else 'VARCHAR'}"
+    )
 
 
 def _make_in_slices(connection: duckdb.DuckDBPyConnection, view: View) -> None:

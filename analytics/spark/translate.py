@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from analytics.spark.counterparts import COUNTERPARTS, SAME
 from analytics.spark.shared_parts import take_out
+from analytics.views import word_types
 from schemas.errors import RuleError
 
 # What numbers the rows of a table in DuckDB.
@@ -115,6 +116,10 @@ def _rewritten(node: exp.Expr) -> exp.Expr:
     """The node for Spark, of which everything below is so already. NotTranslatedError where there is none."""
     if isinstance(node, exp.Column) and _numbers_rows(node):
         return exp.Anonymous(this="MONOTONICALLY_INCREASING_ID", expressions=[])
+    # Of a word DuckDB keeps the number, and Spark the word.
+    if isinstance(node, exp.Cast) and str(node.to.args.get("kind")) in word_types():
+        word: exp.Expr = node.this
+        return word
     if isinstance(node, exp.Anonymous):
         key: str | type[exp.Expr] = node.name.lower()
     else:

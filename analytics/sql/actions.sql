@@ -1,5 +1,5 @@
 -- view: actions
--- needs: events, traces, actors
+-- needs: events, traces, actors, words, identities
 -- about: One row per action that an agent took or tried: tool calls and data accesses. A call that only starts another
 --        agent, with no action or decision of its own, is a delegation: the actions are that agent's. A call that a client's
 --        span tells again counts once.
@@ -31,24 +31,23 @@ told AS (
 
 SELECT
     e.event_id,
-    coalesce(e.tenant_id, r.tenant_id, '') AS tenant,
-    CASE WHEN r.shared THEN coalesce(e.tenant_id, '') ELSE '' END AS trace_tenant,
-    coalesce(e.environment, r.environment) AS environment,
-    e.trace_id,
+    coalesce(e.tenant_id, r.tenant_id, '')::word AS tenant,
+    (CASE WHEN r.shared THEN coalesce(e.tenant_id, '') ELSE '' END)::word AS trace_tenant,
+    coalesce(e.environment, r.environment)::word AS environment,
     r.trace_no,
     e.span_id,
     e.native_span_id,
     e.parent_key,
     e.conversation_id,
     e.task_id,
-    coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id) AS agent,
-    coalesce(e.agent_id, x.agent_id) AS agent_id,
-    coalesce(e.on_behalf_of, r.on_behalf_of) AS on_behalf_of,
-    e.tool_name,
+    coalesce(e.agent_name, x.agent_name, e.agent_id, x.agent_id)::word AS agent,
+    coalesce(e.agent_id, x.agent_id)::identity AS agent_id,
+    coalesce(e.on_behalf_of, r.on_behalf_of)::identity AS on_behalf_of,
+    e.tool_name::word AS tool_name,
     e.tool_call_id,
     e.request_id,
-    e.action,
-    e.resource_type,
+    e.action::word AS action,
+    e.resource_type::word AS resource_type,
     e.resource_id,
     e.arguments_digest,
     -- The few actions of which an agent, an action or a resource is not known.
@@ -57,11 +56,11 @@ SELECT
     -- What the call was given, where no mapping names its resource.
     CASE WHEN e.action IS NULL OR e.resource_id IS NULL THEN e.attributes END AS attributes,
     e.sensitivity,
-    e.trust_zone,
+    e.trust_zone::word AS trust_zone,
     e.labels,
     e.output_refs,
     e.input_refs,
-    e.status,
+    e.status::word AS status,
     coalesce(e.status, 'unset') = 'rejected' AS refused,
     e.decision_id AS cited_decision_id,
     e.approval_id,
@@ -84,6 +83,47 @@ WHERE e.event_type IN ('tool_call', 'data_access')
 
 -- A row's place in the table is its number: joins by it are the cheapest, and numbering by a window would cost as much
 -- as the reading.
-CREATE OR REPLACE VIEW actions AS
-SELECT rowid AS action_no, *, coalesce(native_span_id, span_id) AS span_key
+CREATE OR REPLACE VIEW numbered_actions AS
+SELECT
+    rowid AS action_no,
+    event_id,
+    tenant::VARCHAR AS tenant,
+    trace_tenant::VARCHAR AS trace_tenant,
+    environment::VARCHAR AS environment,
+    trace_no,
+    span_id,
+    native_span_id,
+    parent_key,
+    conversation_id,
+    task_id,
+    agent::VARCHAR AS agent,
+    agent_id::VARCHAR AS agent_id,
+    on_behalf_of::VARCHAR AS on_behalf_of,
+    tool_name::VARCHAR AS tool_name,
+    tool_call_id,
+    request_id,
+    action::VARCHAR AS action,
+    resource_type::VARCHAR AS resource_type,
+    resource_id,
+    arguments_digest,
+    vague,
+    attributes,
+    sensitivity,
+    trust_zone::VARCHAR AS trust_zone,
+    labels,
+    output_refs,
+    input_refs,
+    status::VARCHAR AS status,
+    refused,
+    cited_decision_id,
+    approval_id,
+    unproven,
+    event_time,
+    until_time,
+    coalesce(native_span_id, span_id) AS span_key
 FROM action_rows;
+
+CREATE OR REPLACE VIEW actions AS
+SELECT a.*, n.trace_id
+FROM numbered_actions AS a
+LEFT JOIN trace_names AS n ON n.trace_no = a.trace_no;

@@ -20,9 +20,9 @@ uses AS (
     SELECT
         a.action_no, coalesce(a.approval_id, d.approval_id) AS approval_id, coalesce(a.tool_call_id, a.event_id) AS call_key,
         a.event_time, a.event_id, a.action, a.resource_type, a.resource_id, a.arguments_digest
-    FROM actions AS a
+    FROM numbered_actions AS a
     LEFT JOIN matches AS m ON m.action_no = a.action_no
-    LEFT JOIN decisions AS d ON d.decision_no = m.decision_no
+    LEFT JOIN numbered_decisions AS d ON d.decision_no = m.decision_no
     WHERE coalesce(a.approval_id, d.approval_id) IS NOT NULL AND NOT a.refused
         AND coalesce(d.decision, 'allow') = 'allow'
 ),

@@ -1,13 +1,14 @@
 -- step: cited
 -- needs: actions, decisions, judged_pairs
+-- frees: judged_pairs
 -- about: The decision of each action on rungs 1 to 3 of the join ladder. What the pair disagrees about is kept: a decision
 --        that was named but made for something else is a finding.
 -- Names differ seldom, and only then the identities are compared, which are long.
 CREATE OR REPLACE TABLE same_identities AS
 SELECT DISTINCT p.action_no, p.decision_no
 FROM judged_pairs AS p
-JOIN actions AS a ON a.action_no = p.action_no
-JOIN decisions AS d ON d.decision_no = p.decision_no
+JOIN numbered_actions AS a ON a.action_no = p.action_no
+JOIN numbered_decisions AS d ON d.decision_no = p.decision_no
 WHERE NOT p.same_name AND a.agent_id = d.agent_id;
 
 CREATE OR REPLACE TABLE cited AS
@@ -41,7 +42,7 @@ UNION ALL
 SELECT a.*
 FROM able AS a
 JOIN contested AS c ON c.action_no = a.action_no
-JOIN decisions AS d ON d.decision_no = a.decision_no
+JOIN numbered_decisions AS d ON d.decision_no = a.decision_no
 QUALIFY row_number() OVER (
     PARTITION BY a.action_no
     ORDER BY (a.rung = 1) DESC, a.agrees DESC, a.rung, d.decision_time DESC, d.decision_id

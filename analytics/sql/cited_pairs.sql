@@ -5,35 +5,35 @@ CREATE OR REPLACE TABLE cited_pairs AS
 SELECT action_no, decision_no, derived, min(rung) AS rung
 FROM (
     SELECT a.action_no, d.decision_no, 1 AS rung, false AS derived
-    FROM actions AS a
-    JOIN decisions AS d ON d.decision_id = a.cited_decision_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.decision_id = a.cited_decision_id
     UNION ALL
     SELECT a.action_no, d.decision_no, 1, false
-    FROM actions AS a
-    JOIN decisions AS d ON d.source_decision_id = a.cited_decision_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.source_decision_id = a.cited_decision_id
     WHERE d.source_decision_id <> d.decision_id
     UNION ALL
     SELECT a.action_no, d.decision_no, 1, true
-    FROM actions AS a
-    JOIN decisions AS d ON d.parent_decision_id = a.cited_decision_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.parent_decision_id = a.cited_decision_id
     UNION ALL
     SELECT a.action_no, d.decision_no, 2, false
-    FROM actions AS a
-    JOIN decisions AS d ON d.tool_call_id = a.tool_call_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.tool_call_id = a.tool_call_id
     WHERE a.trace_no IS NULL OR d.trace_no IS NULL OR a.trace_no = d.trace_no
     UNION ALL
     SELECT a.action_no, d.decision_no, 2, false
-    FROM actions AS a
-    JOIN decisions AS d ON d.request_id = a.tool_call_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.request_id = a.tool_call_id
     WHERE a.trace_no IS NULL OR d.trace_no IS NULL OR a.trace_no = d.trace_no
     UNION ALL
     SELECT a.action_no, d.decision_no, 2, false
-    FROM actions AS a
-    JOIN decisions AS d ON d.request_id = a.request_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.request_id = a.request_id
     WHERE a.trace_no IS NULL OR d.trace_no IS NULL OR a.trace_no = d.trace_no
     UNION ALL
     SELECT a.action_no, d.decision_no, 3, false
-    FROM actions AS a
-    JOIN decisions AS d ON d.trace_no = a.trace_no AND d.span_id = a.span_id
+    FROM numbered_actions AS a
+    JOIN numbered_decisions AS d ON d.trace_no = a.trace_no AND d.span_id = a.span_id
 )
 GROUP BY action_no, decision_no, derived;

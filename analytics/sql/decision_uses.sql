@@ -48,8 +48,8 @@ FROM (
         v.action_no, v.decision_no, coalesce(a.tool_call_id, a.event_id) AS call_key,
         min(a.event_time) OVER (PARTITION BY v.decision_no, coalesce(a.tool_call_id, a.event_id)) AS first_time
     FROM verdicts AS v
-    JOIN decisions AS d ON d.decision_no = v.decision_no
-    JOIN actions AS a ON a.action_no = v.action_no
+    JOIN numbered_decisions AS d ON d.decision_no = v.decision_no
+    JOIN numbered_actions AS a ON a.action_no = v.action_no
     WHERE d.max_uses IS NULL AND v.claimed AND NOT a.refused
 );
 
@@ -67,8 +67,8 @@ SELECT
     v.staleness,
     coalesce(coalesce(v.use_no, u.use_no) <= d.max_uses, true) AS within_max_uses
 FROM verdicts AS v
-JOIN actions AS a ON a.action_no = v.action_no
-JOIN decisions AS d ON d.decision_no = v.decision_no
+JOIN numbered_actions AS a ON a.action_no = v.action_no
+JOIN numbered_decisions AS d ON d.decision_no = v.decision_no
 LEFT JOIN unlimited_uses AS u ON u.action_no = v.action_no
 LEFT JOIN matches AS m ON m.action_no = v.action_no
 LEFT JOIN nearest AS n ON n.action_no = v.action_no

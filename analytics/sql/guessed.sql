@@ -12,7 +12,7 @@ SELECT
         CAST(floor(epoch(a.event_time - s.skew) / 10) AS BIGINT),
         CAST(least(floor(epoch(a.until_time) / 10), floor(epoch(a.event_time) / 10) + 60) AS BIGINT) + 1
     )) AS slice
-FROM actions AS a
+FROM numbered_actions AS a
 LEFT JOIN matches AS m ON m.action_no = a.action_no
 CROSS JOIN params AS s
 WHERE a.vague AND m.action_no IS NULL AND a.agent IS NOT NULL;
@@ -22,7 +22,7 @@ WITH free AS (
     SELECT
         d.decision_no, d.decision_id, d.tenant, d.trace_no, d.agent, d.action, d.resource_type, d.resource_id,
         d.decision_time, CAST(floor(epoch(d.decision_time) / 10) AS BIGINT) AS slice
-    FROM decisions AS d
+    FROM numbered_decisions AS d
     LEFT JOIN matches AS m ON m.decision_no = d.decision_no
     WHERE m.decision_no IS NULL AND d.agent IN (SELECT agent FROM vague_actions)
 ),

@@ -1,6 +1,7 @@
 -- step: judged_pairs
 -- needs: actions, decisions, cited_pairs, params
--- slices: actions
+-- frees: cited_pairs
+-- slices: numbered_actions
 -- about: What an action and the decision that it names, or shares an id with, agree about. What is compared is dropped at
 --        once: only its outcome goes on.
 CREATE OR REPLACE TABLE judged_pairs AS
@@ -19,6 +20,6 @@ SELECT
     d.decision_time > greatest(a.event_time + s.skew, a.until_time) AS too_late,
     a.tenant = d.tenant OR a.tenant = '' OR d.tenant = '' AS same_tenant
 FROM cited_pairs AS p
-JOIN actions AS a ON a.action_no = p.action_no
-JOIN decisions AS d ON d.decision_no = p.decision_no
+JOIN numbered_actions AS a ON a.action_no = p.action_no
+JOIN numbered_decisions AS d ON d.decision_no = p.decision_no
 CROSS JOIN params AS s;

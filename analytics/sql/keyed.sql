@@ -22,19 +22,21 @@ FROM action_sides
 UNION ALL
 SELECT d.rung, d.match_key, d.decision_time, 0, NULL, d.decision_no, hash(d.decision_id)
 FROM (
-    SELECT 4 AS rung, hash(trace_no, trace_tenant, agent, action, coalesce(resource_type, ''), resource_id) AS match_key,
-        decision_time, decision_no, decision_id
-    FROM decisions
-    WHERE trace_no IS NOT NULL AND resource_id IS NOT NULL AND agent IS NOT NULL
-    UNION ALL
-    SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, false),
-        decision_time, decision_no, decision_id
-    FROM decisions
-    WHERE trace_no IS NULL AND resource_id IS NOT NULL AND agent IS NOT NULL
+    SELECT
+        CASE WHEN trace_no IS NULL THEN 5 ELSE 4 END AS rung,
+        CASE
+            WHEN trace_no IS NULL THEN hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, false)
+            ELSE hash(trace_no, trace_tenant, agent, action, coalesce(resource_type, ''), resource_id)
+        END AS match_key,
+        decision_time,
+        decision_no,
+        decision_id
+    FROM numbered_decisions
+    WHERE resource_id IS NOT NULL AND agent IS NOT NULL
     UNION ALL
     SELECT 5, hash(tenant, agent, action, coalesce(resource_type, ''), resource_id, true),
         decision_time, decision_no, decision_id
-    FROM decisions
+    FROM numbered_decisions
     WHERE resource_id IS NOT NULL AND agent IS NOT NULL
         AND EXISTS (SELECT 1 FROM open_actions AS o WHERE o.trace_no IS NULL)
 ) AS d
@@ -63,7 +65,7 @@ SELECT
     coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments
 FROM newest AS n
 JOIN open_actions AS a ON a.action_no = n.action_no
-JOIN decisions AS d ON d.decision_no = n.decision_no
+JOIN numbered_decisions AS d ON d.decision_no = n.decision_no
 WHERE n.side = 1
     -- The key is a hash, so what it stands for is compared as well.
     AND a.agent = d.agent AND a.action = d.action AND a.resource_id = d.resource_id

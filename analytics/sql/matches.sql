@@ -1,7 +1,7 @@
 -- step: matches
 -- needs: cited, paired
 -- about: The decision that each action was matched with, by the highest rung of the join ladder.
-CREATE OR REPLACE TABLE matches AS
+CREATE OR REPLACE VIEW matches AS
 SELECT action_no, decision_no, rung, same_agent, same_action, same_resource, same_task, same_arguments, agrees
 FROM cited
 UNION ALL

@@ -1,5 +1,5 @@
 -- step: nearest
--- needs: unmatched, actions, decisions, matches, guessed, ancestors, params
+-- needs: unmatched, actions, traces, decisions, matches, guessed, ancestors, params
 -- about: For an action that no rung matched, the decision that comes closest, nearest kind first:
 --        loose         its agent's own decision, for a pattern of resources or where the action's words are not known
 --        other_agent   a decision for the same action and resource, asked during the action in another agent's name
@@ -11,18 +11,28 @@ WITH unmatched_runs AS (
     SELECT DISTINCT trace_no, trace_id FROM unmatched WHERE trace_no IS NOT NULL
 ),
 
-told AS (
-    SELECT d.decision_no, min(a.trace_id) AS trace_id
+-- Decisions without a trace that are behind an action of these runs. One that is behind actions of several is of the first.
+behind AS (
+    SELECT DISTINCT m.decision_no
     FROM matches AS m
-    JOIN decisions AS d ON d.decision_no = m.decision_no
-    JOIN actions AS a ON a.action_no = m.action_no
+    JOIN numbered_actions AS a ON a.action_no = m.action_no
+    JOIN unmatched_runs AS r ON r.trace_no = a.trace_no
+    JOIN numbered_decisions AS d ON d.decision_no = m.decision_no
     WHERE d.trace_no IS NULL
-    GROUP BY d.decision_no
+),
+
+told AS (
+    SELECT b.decision_no, min(r.trace_id) AS trace_id
+    FROM behind AS b
+    JOIN matches AS m ON m.decision_no = b.decision_no
+    JOIN numbered_actions AS a ON a.action_no = m.action_no
+    JOIN numbered_traces AS r ON r.trace_no = a.trace_no
+    GROUP BY b.decision_no
 ),
 
 of_runs AS (
     SELECT d.decision_no, d.trace_no
-    FROM decisions AS d
+    FROM numbered_decisions AS d
     JOIN unmatched_runs AS r ON r.trace_no = d.trace_no
     UNION
     SELECT t.decision_no, r.trace_no
@@ -31,27 +41,27 @@ of_runs AS (
     UNION
     SELECT g.decision_no, a.trace_no
     FROM guessed AS g
-    JOIN actions AS a ON a.action_no = g.action_no
+    JOIN numbered_actions AS a ON a.action_no = g.action_no
     WHERE a.trace_no IS NOT NULL
 )
 
 SELECT r.trace_no, r.decision_no, d.trace_no IS NOT NULL AS in_trace, d.tenant, d.agent, d.action, d.resource_type,
     d.resource_id, d.decision, d.decision_time, d.decision_id
 FROM of_runs AS r
-JOIN decisions AS d ON d.decision_no = r.decision_no;
+JOIN numbered_decisions AS d ON d.decision_no = r.decision_no;
 
 CREATE OR REPLACE TABLE nearest AS
 WITH used_patterns AS (
     SELECT DISTINCT m.decision_no
     FROM matches AS m
-    JOIN decisions AS d ON d.decision_no = m.decision_no
+    JOIN numbered_decisions AS d ON d.decision_no = m.decision_no
     WHERE d.resource_prefix IS NOT NULL
 ),
 
 own AS (
     SELECT u.action_no, d.decision_no, 'loose' AS kind, 4 AS rung, d.decision_time, m.decision_no IS NULL AS free
     FROM unmatched AS u
-    JOIN decisions AS d
+    JOIN numbered_decisions AS d
         ON d.trace_no = u.trace_no AND d.agent = u.agent AND (d.tenant = u.tenant OR d.tenant = '' OR u.tenant = '')
     LEFT JOIN used_patterns AS m ON m.decision_no = d.decision_no
     CROSS JOIN params AS s
@@ -64,7 +74,7 @@ own AS (
     UNION ALL
     SELECT u.action_no, d.decision_no, 'loose', 5, d.decision_time, true
     FROM unmatched AS u
-    JOIN decisions AS d ON d.tenant = u.tenant AND d.agent = u.agent AND d.action = u.action
+    JOIN numbered_decisions AS d ON d.tenant = u.tenant AND d.agent = u.agent AND d.action = u.action
     CROSS JOIN params AS s
     WHERE d.resource_prefix IS NOT NULL AND (d.trace_no IS NULL OR u.trace_no IS NULL)
         AND coalesce(u.resource_type = d.resource_type, true)
@@ -83,7 +93,7 @@ asked AS (
     UNION ALL
     SELECT u.action_no, d.decision_no, d.agent, u.agent, u.event_time, u.until_time, d.decision_time
     FROM unmatched AS u
-    JOIN decisions AS d
+    JOIN numbered_decisions AS d
         ON d.tenant = u.tenant AND d.action = u.action AND d.resource_id = u.resource_id
         AND coalesce(d.resource_type, '') = coalesce(u.resource_type, '')
     WHERE d.trace_no IS NULL
@@ -139,7 +149,7 @@ candidates AS (
 
 SELECT c.action_no, c.decision_no, c.kind, c.rung
 FROM candidates AS c
-JOIN decisions AS d ON d.decision_no = c.decision_no
+JOIN numbered_decisions AS d ON d.decision_no = c.decision_no
 QUALIFY row_number() OVER (
     PARTITION BY c.action_no ORDER BY c.preference, c.rung, c.free DESC, c.decision_time DESC, d.decision_id
 ) = 1;

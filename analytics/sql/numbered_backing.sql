@@ -1,5 +1,5 @@
 -- step: numbered_backing
--- needs: verdicts, actions, decisions, catalogue_tools, catalogue_resource_types
+-- needs: verdicts, actions, decisions, traces, catalogue_tools, catalogue_resource_types
 -- about: `action_backing` with the numbers of the action and its decision, by which other views join. What the event does not
 --        say about sensitivity, trust zone and labels is taken from the catalogue, of the tool and of the type of resource.
 CREATE OR REPLACE VIEW numbered_backing AS
@@ -12,7 +12,7 @@ SELECT
     a.event_id,
     nullif(a.tenant, '') AS tenant_id,
     a.environment,
-    a.trace_id,
+    n.trace_id,
     a.span_id,
     a.native_span_id,
     a.conversation_id,
@@ -61,8 +61,9 @@ SELECT
     d.max_uses,
     v.unproven AS identity_in_doubt
 FROM verdicts AS v
-JOIN actions AS a ON a.action_no = v.action_no
-LEFT JOIN decisions AS d ON d.decision_no = v.decision_no
+JOIN numbered_actions AS a ON a.action_no = v.action_no
+LEFT JOIN numbered_decisions AS d ON d.decision_no = v.decision_no
+LEFT JOIN trace_names AS n ON n.trace_no = a.trace_no
 LEFT JOIN catalogue_tools AS t ON t.tool_name = a.tool_name
 LEFT JOIN catalogue_resource_types AS k
     ON k.resource_type = coalesce(a.resource_type, CASE WHEN v.own THEN d.resource_type END);

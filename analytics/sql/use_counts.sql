@@ -8,7 +8,7 @@ FROM (
         m.action_no, m.decision_no, coalesce(a.tool_call_id, a.event_id) AS call_key,
         min(a.event_time) OVER (PARTITION BY m.decision_no, coalesce(a.tool_call_id, a.event_id)) AS first_time
     FROM matches AS m
-    JOIN decisions AS d ON d.decision_no = m.decision_no
-    JOIN actions AS a ON a.action_no = m.action_no
+    JOIN numbered_decisions AS d ON d.decision_no = m.decision_no
+    JOIN numbered_actions AS a ON a.action_no = m.action_no
     WHERE d.max_uses IS NOT NULL AND NOT a.refused
 );

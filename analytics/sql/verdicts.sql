@@ -1,6 +1,6 @@
 -- step: verdicts
 -- needs: actions, decisions, matches, nearest, use_counts, approval_uses, watermark, actions_in_holes, params
--- slices: actions
+-- slices: numbered_actions
 -- about: The verdict on each action, narrow: `action_backing` puts the words of action and decision beside it.
 CREATE OR REPLACE TABLE verdicts AS
 WITH facts AS (
@@ -28,10 +28,10 @@ WITH facts AS (
             WHEN d.expires_time IS NULL AND a.event_time - d.decision_time > s.max_age THEN 'too_old'
             WHEN d.policy_changed_time + s.skew < a.event_time THEN 'policy_changed'
         END AS staleness
-    FROM actions AS a
+    FROM numbered_actions AS a
     LEFT JOIN matches AS m ON m.action_no = a.action_no
     LEFT JOIN nearest AS n ON n.action_no = a.action_no
-    LEFT JOIN decisions AS d ON d.decision_no = coalesce(m.decision_no, n.decision_no)
+    LEFT JOIN numbered_decisions AS d ON d.decision_no = coalesce(m.decision_no, n.decision_no)
     LEFT JOIN use_counts AS u ON u.action_no = a.action_no
     LEFT JOIN approval_uses AS p ON p.action_no = a.action_no
     LEFT JOIN actions_in_holes AS h ON h.action_no = a.action_no

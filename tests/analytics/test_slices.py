@@ -1,4 +1,4 @@
-"""What is made by slices of the actions is what is made of all of them at once."""
+"""Many actions are correlated as few are: by slices, and by numbers of words or by the words."""
 
 from __future__ import annotations
 
@@ -38,13 +38,19 @@ def shown(bench: Bench, tables: dict[str, pa.Table]) -> dict[str, list[str]]:
     return {name: sorted(map(str, session.fetch(f"FROM {name}").to_pylist())) for name in SHOWN}
 
 
-def test_slices_change_nothing_in_any_column(
+def test_slices_and_words_change_nothing_in_any_column(
     bench: Bench, crowd: dict[str, pa.Table], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = shown(bench, crowd)
     assert len(whole["action_backing"]) > 300
     monkeypatch.setattr(module, "_SLICE_ROWS", random.Random(5).randint(20, 90))
+    monkeypatch.setattr(module, "_MOST_WORDS", 5)
     assert shown(bench, crowd) == whole
+    session = bench.session(crowd)
+    session.need("words", "identities")
+    assert session.fetch("SELECT typeof('x'::word) AS t, typeof('x'::identity) AS u").to_pylist() == [
+        {"t": "VARCHAR", "u": "VARCHAR"}
+    ]
 
 
 def test_a_slice_that_fails_leaves_all_actions_in_sight(
@@ -67,6 +73,8 @@ def test_a_slice_that_fails_leaves_all_actions_in_sight(
 
 
 def test_what_is_made_by_slices_is_one_table_of_actions(tmp_path: Path) -> None:
-    (tmp_path / "x.sql").write_text("-- step: x\n-- needs: events\n-- slices: actions\n-- about: y\nSELECT 1")
+    (tmp_path / "x.sql").write_text(
+        "-- step: x\n-- needs: events\n-- slices: numbered_actions\n-- about: y\nSELECT 1"
+    )
     with pytest.raises(RuleError, match=r"x\.sql: what is made by slices is one table that needs actions"):
         module._read(tmp_path / "x.sql")

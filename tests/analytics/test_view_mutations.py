@@ -35,9 +35,9 @@ def case_of(rule_id: str, name: str) -> Case:
 VIEWS = [
     # Clocks: the skew, and the wait for what is late.
     Mutant("judged_pairs", "a.event_time + s.skew", "a.event_time", "backing", "cited, decided later by the skew"),
-    Mutant("paired", "<= a.event_time + s.skew", "<= a.event_time", "01",
+    Mutant("dealt", "<= a.event_time + s.skew", "<= a.event_time", "01",
            "the agent's clock is behind by the skew"),
-    Mutant("paired", "<= a.event_time + s.skew", "<= a.event_time + 2 * s.skew", "01",
+    Mutant("dealt", "<= a.event_time + s.skew", "<= a.event_time + 2 * s.skew", "01",
            "decided a microsecond too late"),
     Mutant("verdicts", "+ s.settle", "", "01", "the decision stream is not complete yet"),
     Mutant("verdicts", ">= a.until_time + s.settle", "> a.until_time + s.settle", "01",
@@ -77,31 +77,31 @@ VIEWS = [
     Mutant("verdicts", "use_no > max_uses", "use_no >= max_uses", "02", "as many uses as permitted"),
     # Who, what and where.
     Mutant("paired", "AND x.same_tenant;", ";", "backing", "the other tenant's decision"),
-    Mutant("cited", "AND same_tenant", "", "backing", "cites the other tenant's decision"),
+    Mutant("cited", "AND p.same_tenant", "", "backing", "cites the other tenant's decision"),
     Mutant("decisions", "coalesce(r.trace_no, -1)", "r.trace_no", "backing", "a decision of a run without events"),
     Mutant("keyed", "coalesce(resource_type, ''), resource_id, true)", "'', resource_id, true)", "backing",
            "an action without a trace"),
     Mutant("keyed", "ORDER BY at_time, side, tie", "ORDER BY at_time DESC, side, tie", "01", "allowed, then denied"),
     Mutant("traces", "coalesce(min(tenant_id) <> max(tenant_id), false)", "false", "backing",
            "tenants that share a trace"),
-    Mutant("judged_pairs", "OR coalesce(a.agent_id = d.agent_id, false)", "", "02",
+    Mutant("cited", "p.same_name OR i.action_no IS NOT NULL AS same_agent", "p.same_name AS same_agent", "02",
            "only the identity of the agent agrees"),
     Mutant("judged_pairs", "starts_with(a.resource_id, d.resource_prefix), true", "true", "02",
            "outside the pattern that it cites"),
     Mutant("judged_pairs", "a.task_id = d.task_id, a.trace_no = d.trace_no, true", "true", "02",
            "cites the decision of another run"),
     Mutant("judged_pairs", "a.task_id = d.task_id, a.trace_no", "a.trace_no", "02", "the task spans two runs"),
-    Mutant("cited", "(agrees OR NOT derived)", "NOT derived", "02", "a derived decision"),
-    Mutant("cited", "(agrees OR NOT derived) AND NOT too_late", "(agrees OR NOT derived)", "01",
-           "cites an answer that came too late"),
+    Mutant("cited", "agrees OR NOT derived", "NOT derived", "02", "a derived decision"),
+    Mutant("cited", "NOT p.too_late AND", "", "01", "cites an answer that came too late"),
     Mutant("cited", "a.agrees DESC, a.rung", "a.rung", "02", "a call that needed two decisions"),
     Mutant("keyed", "coalesce(a.arguments_digest = d.arguments_digest, true) AS same_arguments",
            "true AS same_arguments", "02", "other arguments than were permitted"),
     Mutant("keyed", "coalesce(a.task_id = d.task_id, true) AS same_task", "true AS same_task", "02",
            "another task of the same run"),
-    Mutant("paired", "coalesce(a.arguments_digest = d.arguments_digest, true)", "true", "backing",
-           "parallel calls with arguments of their own"),
-    Mutant("paired", "coalesce(a.task_id = d.task_id, true)", "true", "backing", "parallel calls of two tasks"),
+    Mutant("dealt", "coalesce(a.arguments_digest = d.arguments_digest, true)", "true", "backing",
+           "two calls, and a decision for other arguments"),
+    Mutant("dealt", "coalesce(a.task_id = d.task_id, true)", "true", "backing",
+           "two calls, and a decision for another task"),
     Mutant("paired", "coalesce(f.decision_no, x.decision_no)", "x.decision_no", "backing",
            "parallel calls of two tasks"),
     Mutant("paired", "f.decision_no IS NOT NULL OR x.same_arguments", "x.same_arguments", "02",
@@ -257,6 +257,30 @@ BACKING: dict[str, tuple[dict[str, list[dict[str, Any]]], str, Any]] = {
         },
         "SELECT decision_id || ' ' || verdict FROM action_backing",
         "d1 backed",
+    ),
+    "two calls, and a decision for another task": (
+        {
+            "orchestration": [{"id": f"i{at}", "at": 10 + at, **PAY, "task_id": "k1"} for at in (1, 2)],
+            "decisions": [
+                {"id": "d1", "at": 8, **PAY, "task_id": "k2"},
+                {"id": "d2", "at": 9, **PAY, "task_id": "k1"},
+            ],
+        },
+        "SELECT string_agg(decision_id || ' ' || verdict, ', ' ORDER BY event_id) FROM action_backing",
+        "d2 backed, d2 backed",
+    ),
+    "two calls, and a decision for other arguments": (
+        {
+            "orchestration": [
+                {"id": f"i{at}", "at": 10 + at, **PAY, "arguments_digest": "a1"} for at in (1, 2)
+            ],
+            "decisions": [
+                {"id": "d1", "at": 8, **PAY, "arguments_digest": "a2"},
+                {"id": "d2", "at": 9, **PAY, "arguments_digest": "a1"},
+            ],
+        },
+        "SELECT string_agg(decision_id || ' ' || verdict, ', ' ORDER BY event_id) FROM action_backing",
+        "d2 backed, d2 backed",
     ),
     "another agent's identity around the call": (
         {

@@ -7,6 +7,7 @@ import random
 import re
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
@@ -291,7 +292,7 @@ def test_every_view_stands_on_an_empty_lake(bench: Bench) -> None:
     session = bench.session(make_tables())
     session.need(*views())
     counts = {name: session.fetch(f"SELECT count(*) AS n FROM {name}")["n"][0].as_py() for name in views()}
-    assert {name: n for name, n in counts.items() if n} == {"privilege_fleet": 1}
+    assert {name: n for name, n in counts.items() if n} == {"privilege_fleet": 1, "words": 1}
 
 
 def test_the_newest_state_of_a_finding_is_the_current_one(bench: Bench) -> None:
@@ -422,6 +423,25 @@ def test_what_a_view_reads_stands_in_its_head() -> None:
         owners = {made.get(name, name) for name in read} - {view.name}
         reachable = {needed for one in order([view.name]) for needed in (*one.needs, one.name)}
         assert owners <= reachable, view.name
+
+
+def test_what_a_view_frees_nobody_reads_after_it() -> None:
+    freed = {name: view for view in views().values() for name in view.frees}
+    assert freed
+    for name, last in freed.items():
+        readers = {view.name for view in views().values() if name in view.needs}
+        assert readers <= {view.name for view in order([last.name])}, name
+
+
+def test_what_was_freed_is_made_again_for_who_asks(bench: Bench) -> None:
+    session = bench.session(make_tables(**a_world(1)))
+    session.need("cited_pairs")
+    before = session.fetch("SELECT count(*) AS n FROM cited_pairs").to_pylist()
+    session.need("action_backing")
+    with pytest.raises(duckdb.CatalogException, match="cited_pairs"):
+        session.fetch("FROM cited_pairs")
+    session.need("action_backing", "cited_pairs")
+    assert session.fetch("SELECT count(*) AS n FROM cited_pairs").to_pylist() == before != [{"n": 0}]
 
 
 @pytest.mark.parametrize(
