@@ -14,6 +14,7 @@ from kafka.structs import MemberState, OffsetAndMetadata
 
 from ingest.batch import Chunk, Part
 from ingest.connect import MAX_FETCH, REACH_SECONDS, Unreachable, addresses, connect, explain
+from ingest.joining import keep_join
 from ingest.listener import Listener
 from ingest.recordbatch import microseconds, take_whole_batches
 from ingest.topics import Topics
@@ -127,6 +128,7 @@ class KafkaSource:
         count = max(1, int(max_records / self._per_batch)) if self._whole else max_records
         if self._queue:  # enough is here; the client is asked for changes of the share
             seconds, count = 0.0, 1
+        keep_join(self._consumer)
         try:
             read = self._consumer.poll(timeout_ms=int(seconds * 1000), max_records=count)
         except kafka_errors.OffsetOutOfRangeError as error:

@@ -83,9 +83,23 @@ def read_secret(value: SecretStr | None, file: Path | None, key: str) -> str | N
         raise SettingsError(f"{key}: {file} cannot be read: {error.strerror}") from error
 
 
+class _Socket(ssl.SSLSocket):
+    """Closed when the handshake fails: the client drops it as it is, open until the interpreter comes upon it."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            raise
+        except OSError:
+            self.close()
+            raise
+
+
 def tls(settings: KafkaSettings) -> ssl.SSLContext:
     """Return what a TLS connection is made with. Raises SettingsError, with the key, for a file that is wrong."""
     context = ssl.create_default_context(cafile=pem_file(settings.ca_file, "kafka.ca_file"))
+    context.sslsocket_class = _Socket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = settings.check_hostname
     certificate = pem_file(settings.certificate_file, "kafka.certificate_file")

@@ -21,6 +21,8 @@ from schemas.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tests.broker import Broker
+
 ROOT = Path(__file__).resolve().parents[2]
 PROCESS = Path(__file__).with_name("member_process.py")
 TIME = "2026-11-24T10:00:00Z"
@@ -65,6 +67,20 @@ def make_settings(tmp_path: Path) -> Callable[..., Settings]:
         return Settings(**{"lake": {"url": str(tmp_path / "lake")}, **sections})
 
     return make
+
+
+@pytest.fixture
+def kafka(broker: Broker, topic: Callable[[str], str]) -> dict[str, Any]:
+    """Settings of two new topics, of three partitions each, and a group of their own."""
+    for word in ("orchestration", "authorization"):
+        broker.create_topic(topic(word), partitions=3)
+    return {
+        "bootstrap_servers": [broker.bootstrap],
+        "group_id": topic("group"),
+        "orchestration_topics": [topic("orchestration")],
+        "authorization_topics": [topic("authorization")],
+        "session_timeout": "3s",
+    }
 
 
 class Look:

@@ -1,4 +1,4 @@
-"""Connecting where users are checked, and living through a broker that goes away for a while."""
+"""What is needed to connect where users are checked, and living through a broker that goes away for a while."""
 
 from __future__ import annotations
 
@@ -8,55 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ingest.run import run_kafka
-from schemas.errors import SettingsError, SourceError
-from tests.broker import Listener
+from schemas.errors import SettingsError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.broker.fixtures import StartBroker
 
 pytestmark = pytest.mark.broker
-
-JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="right";'
-
-
-@pytest.fixture
-def guarded(private_broker: StartBroker, events: Any) -> dict[str, Any]:
-    """Settings for a broker that asks for a password, with one action on it."""
-    broker = private_broker(
-        listeners=[Listener("PLAIN"), Listener("GUARDED", "SASL_PLAINTEXT")],
-        properties={
-            "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
-            "listener.name.guarded.plain.sasl.jaas.config": JAAS,
-        },
-    )
-    for name in ("orchestration", "authorization"):
-        broker.create_topic(name)
-    broker.produce("orchestration", [events.action("a0")])
-    return {
-        "bootstrap_servers": [broker.addresses["GUARDED"]],
-        "orchestration_topics": ["orchestration"],
-        "authorization_topics": ["authorization"],
-        "security_protocol": "SASL_PLAINTEXT",
-        "sasl_mechanism": "PLAIN",
-        "username": "reader",
-    }
-
-
-def test_a_user_is_let_in_with_the_right_password_only(
-    guarded: dict[str, Any], make_settings: Any, tmp_path: Path
-) -> None:
-    address = guarded["bootstrap_servers"][0]
-    with pytest.raises(
-        SourceError, match=rf"broker at {address} refused the user 'reader': check kafka\.username"
-    ) as no:
-        run_kafka(make_settings(kafka={**guarded, "password": "wrong"}), until_end=True)
-    assert "wrong" not in str(no.value)
-
-    (tmp_path / "password").write_text("right\n", encoding="utf-8")
-    settings = make_settings(kafka={**guarded, "password_file": tmp_path / "password"})
-    assert run_kafka(settings, until_end=True).records == 1
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ def test_spans_that_the_opentelemetry_sdk_exports(
 @pytest.fixture(params=["json", "protobuf"])
 def cerbos(
     request: pytest.FixtureRequest, tmp_path: Path, broker: Broker, topic: Callable[[str], str]
-) -> Iterator[tuple[str, str]]:
-    """A running Cerbos PDP with one policy, that writes its audit log to the broker: its address, and the topic."""
+) -> Iterator[tuple[subprocess.Popen[bytes], str, str]]:
+    """A running Cerbos PDP with one policy, its address, and the topic of the broker that gets its audit log."""
     try:
         program = find_cerbos()
     except ProgramUnavailable as lacking:
@@ -142,7 +142,7 @@ def cerbos(
         "audit": {
             "enabled": True, "accessLogsEnabled": True, "decisionLogsEnabled": True, "backend": "kafka",
             "kafka": {
-                "brokers": [broker.bootstrap], "topic": name, "encoding": request.param, "produceSync": True,
+                "brokers": [broker.bootstrap], "topic": name, "encoding": request.param,
             },
         },
     }  # fmt: skip
@@ -152,7 +152,7 @@ def cerbos(
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
     try:
         _wait_until_healthy(process, f"http://127.0.0.1:{http}/_cerbos/health")
-        yield f"http://127.0.0.1:{http}", name
+        yield process, f"http://127.0.0.1:{http}", name
     finally:
         process.terminate()
         process.wait()
@@ -169,9 +169,10 @@ def _wait_until_healthy(process: subprocess.Popen[bytes], address: str) -> None:
 
 
 def test_decisions_that_cerbos_writes_to_kafka(
-    cerbos: tuple[str, str], topic: Callable[[str], str], broker: Broker, make_settings: Any, look: Any
-) -> None:
-    address, name = cerbos
+    cerbos: tuple[subprocess.Popen[bytes], str, str], topic: Callable[[str], str], broker: Broker,
+    make_settings: Any, look: Any,
+) -> None:  # fmt: skip
+    process, address, name = cerbos
     asked = {
         "requestId": "call_1",
         "principal": {"id": "acme/planner", "roles": ["agent"], "attr": {"limit": 100}},
@@ -187,6 +188,9 @@ def test_decisions_that_cerbos_writes_to_kafka(
     )
     with urllib.request.urlopen(request) as answer:  # noqa: S310
         assert len(json.loads(answer.read())["results"]) == 2
+    # It answers before it writes its log (produceSync or not). What is still to be written it writes before it ends.
+    process.terminate()
+    assert process.wait(60) == 0
 
     kafka = {"bootstrap_servers": [broker.bootstrap], "group_id": topic("group"), "orchestration_topics": [],
              "authorization_topics": [name]}  # fmt: skip

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import gc
 import http.server
 import json
+import logging
 import os
+import ssl
 import threading
 import time
 import urllib.parse
@@ -40,6 +43,7 @@ PASSWORD = "a-secret-that-nobody-prints"  # noqa: S105
 TOPICS = ("orchestration", "authorization")
 LISTENERS = (
     Listener("OPEN"),
+    Listener("PLAIN", "SASL_PLAINTEXT"),
     Listener("LOGIN", "SASL_SSL"),
     Listener("MUTUAL", "SSL"),
     Listener("OLD", "SSL"),
@@ -100,14 +104,16 @@ def secured(tmp_path_factory: pytest.TempPathFactory, events: Any) -> Iterator[S
         "ssl.principal.mapping.rules": "RULE:^CN=([^,]+).*$/$1/",
         "listener.name.mutual.ssl.client.auth": "required",
         "listener.name.login.sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512,PLAIN,OAUTHBEARER",
-        "listener.name.login.plain.sasl.jaas.config": (
-            f'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="{PASSWORD}";'
-        ),
+        "listener.name.plain.sasl.enabled.mechanisms": "PLAIN",
         "listener.name.login.oauthbearer.sasl.jaas.config": (
             "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required"
             ' unsecuredLoginStringClaim_sub="broker";'
         ),
     }
+    for name in ("plain", "login"):
+        properties[f"listener.name.{name}.plain.sasl.jaas.config"] = (
+            f'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="{PASSWORD}";'
+        )
     for digest in ("256", "512"):
         properties[f"listener.name.login.scram-sha-{digest}.sasl.jaas.config"] = (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -176,6 +182,23 @@ def test_a_user_with_a_password_reads_over_tls(
     assert ingest(secured.login(sasl_mechanism=mechanism, **password)) == 1
 
 
+def test_without_tls_a_user_is_let_in_with_the_right_password_only(
+    secured: Secured,
+    ingest: Callable[[dict[str, Any]], int],
+    refused: Callable[[dict[str, Any]], str],
+    tmp_path: Path,
+) -> None:
+    kafka = secured.settings(
+        "PLAIN", security_protocol="SASL_PLAINTEXT", sasl_mechanism="PLAIN", username="reader", ca_file=None
+    )
+    assert refused(kafka | {"password": "another-secret"}) == (
+        f"the broker at {kafka['bootstrap_servers'][0]} refused the user 'reader': check kafka.username,"
+        " kafka.sasl_mechanism and the password"
+    )
+    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+    assert ingest(kafka | {"password_file": tmp_path / "password"}) == 1
+
+
 def test_a_client_with_a_certificate_reads_over_mutual_tls(
     secured: Secured, ingest: Callable[[dict[str, Any]], int]
 ) -> None:
@@ -223,29 +246,53 @@ def test_a_token_server_is_asked_with_the_client_id_and_its_secret(
 
 
 @pytest.fixture
-def refused(start_process: Any, write_settings: Any) -> Callable[[dict[str, Any]], str]:
-    """Ingest in a process of its own; returns the one line that it ends with, and that it is the only one."""
+def refused(
+    ingest: Callable[[dict[str, Any]], int],
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> Callable[[dict[str, Any]], str]:
+    """Ingest; returns the one line that it ends with, and that nothing else was told."""
 
     def run(kafka: dict[str, Any]) -> str:
-        member = start_process(
-            write_settings(kafka={k: v for k, v in kafka.items() if v is not None}), "--until-end"
-        )
-        assert member.end() == SourceError.exit_code, (member.lines, member.errors)
-        assert len(member.errors) == 1, member.errors
-        line: str = member.errors[0]
+        with pytest.raises(SourceError) as no:
+            ingest(kafka)
+        assert [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING] == []
+        assert capfd.readouterr() == ("", "")
+        line = str(no.value)
+        assert "\n" not in line
         assert PASSWORD not in line
         assert "another-secret" not in line
-        kind, _, says = line.partition(": ")
-        assert kind in ("SourceError", "Unreachable")
-        return says
+        return line
 
     return run
 
 
-def test_a_wrong_password(secured: Secured, refused: Callable[[dict[str, Any]], str]) -> None:
+def running() -> set[Any]:
+    """What a client of Kafka runs and holds in this process: threads, and connections with TLS."""
+    sockets = (each for each in gc.get_objects() if issubclass(type(each), ssl.SSLSocket))
+    threads = (each for each in threading.enumerate() if each.name.startswith("kafka"))
+    return {*threads, *(each for each in sockets if each.fileno() != -1)}
+
+
+def test_a_connection_that_fails_is_closed_and_leaves_nothing_running(
+    secured: Secured, ingest: Callable[[dict[str, Any]], int]
+) -> None:
+    before = running()
+    for listener in ("OLD", "MUTUAL"):  # refused by the client, and by the broker
+        with pytest.raises(SourceError, match="certificate"):
+            ingest(secured.settings(listener, security_protocol="SSL"))
+    assert running() <= before
+
+
+def test_a_wrong_password_ends_the_process_with_one_line(
+    secured: Secured, start_process: Any, write_settings: Any
+) -> None:
     kafka = secured.login(password="another-secret")  # noqa: S106
-    assert refused(kafka) == (
-        f"the broker at {kafka['bootstrap_servers'][0]} refused the user 'reader': check kafka.username,"
+    member = start_process(write_settings(kafka=kafka), "--until-end")
+    assert member.end() == SourceError.exit_code, (member.lines, member.errors)
+    (line,) = member.errors
+    assert line == (
+        f"SourceError: the broker at {kafka['bootstrap_servers'][0]} refused the user 'reader': check kafka.username,"
         " kafka.sasl_mechanism and the password"
     )
 
