@@ -55,8 +55,11 @@ def command(
     Exit codes: 0 done, 5 a rule failed (the others ran), 10 see --fail-on; `counterfoil --help` has the rest.
     """
     from analytics.detect import detect
+    from counterfoil.lean import let_pandas_in
     from counterfoil.progress import status
 
+    if engine == "spark":
+        let_pandas_in()
     with status("detecting") as tell:
         detection = detect(
             settings, only=only, closed=closed, whole=whole, dry_run=dry_run, engine=engine, report=tell
