@@ -1,5 +1,6 @@
 -- step: paired
 -- needs: actions, decisions, dealt
+-- frees: dealt
 -- about: A third look: a decision that is bound to other arguments or another task does not match, and a decision without a
 --        trace belongs to one run, that of the action nearest to it.
 CREATE OR REPLACE TABLE paired AS
