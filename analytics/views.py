@@ -1,7 +1,7 @@
 """The correlation views: SQL files under `analytics/sql/`, each with what it needs at its head.
 
 A file makes one view, or table, of its own name, and may make smaller ones beside it. Every file is plain SQL that a
-DuckDB shell runs after those that it needs; `build` runs them in that order, each once.
+DuckDB shell runs after those that it needs (`View.script`); `build` runs them in that order, each once.
 
 A step whose rows are each about one action, and follow from that action and what is known of it alone, says
 `-- slices: numbered_actions` at its head. Over many actions it is made by slices of them. Rows that came together lie
@@ -56,6 +56,18 @@ class View:
     sliced: bool = False
     type: str = ""
     frees: tuple[str, ...] = ()
+
+    @property
+    def enum(self) -> str:
+        """The type that its words become, as DuckDB writes it."""
+        return (
+            f"ENUM (SELECT {self.type} FROM {self.name} WHERE {self.type} IS NOT NULL ORDER BY {self.type})"
+        )
+
+    @property
+    def script(self) -> str:
+        """The SQL as a DuckDB shell runs it after that of what it needs."""
+        return self.sql + (f"\nCREATE OR REPLACE TYPE {self.type} AS {self.enum};\n" if self.type else "")
 
 
 @cache
@@ -156,10 +168,8 @@ def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def _make_type(connection: duckdb.DuckDBPyConnection, view: View) -> None:
     ((words,),) = connection.execute(f"SELECT count(*) FROM {view.name}").fetchall()
-    ordered = f"ENUM (SELECT {view.type} FROM {view.name} WHERE {view.type} IS NOT NULL ORDER BY {view.type})"
-    connection.execute(
-        f"CREATE OR REPLACE TYPE {view.type} AS {ordered if words <= _MOST_WORDS else 'VARCHAR'}"
-    )
+    kind = view.enum if words <= _MOST_WORDS else "VARCHAR"
+    connection.execute(f"CREATE OR REPLACE TYPE {view.type} AS {kind}")
 
 
 def _make_in_slices(connection: duckdb.DuckDBPyConnection, view: View) -> None:

@@ -72,7 +72,7 @@ def _rule(known: RuleSet, rule_id: str, versions: list[str], files: dict[str, by
         for name in ("rule.toml", "rule.sql"):
             files[f"rule/{rule_id}/{name}"] = (known.folders[rule_id] / name).read_bytes()
         for view in order(rule.views):
-            files[f"rule/views/{view.name}.sql"] = view.sql.encode()
+            files[f"rule/views/{view.name}.sql"] = view.script.encode()
     return told
 
 

@@ -425,6 +425,17 @@ def test_what_a_view_reads_stands_in_its_head() -> None:
         assert owners <= reachable, view.name
 
 
+def test_a_shell_that_runs_the_files_in_their_order_has_the_views(bench: Bench) -> None:
+    tables = make_tables(**a_world(1))
+    session = bench.session(tables)
+    for view in order(["action_backing"]):
+        session.run(view.script)
+    shown = session.fetch("FROM action_backing ORDER BY ALL").to_pylist()
+    session = bench.session(tables)
+    session.need("action_backing")
+    assert session.fetch("FROM action_backing ORDER BY ALL").to_pylist() == shown != []
+
+
 def test_what_a_view_frees_nobody_reads_after_it() -> None:
     freed = {name: view for view in views().values() for name in view.frees}
     assert freed
