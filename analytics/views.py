@@ -34,8 +34,9 @@ _KEYS = r"view|step|needs|slices|type|frees|about|column \w+"
 _SLICED = "numbered_actions"
 # Row groups of 122,880 rows are read whole.
 _SLICE_ROWS = 8 * 122_880
-# As many as two bytes can number. Of more the finding of the number would cost more than the word.
-_MOST_WORDS = 65_536
+# As many as two bytes can number: of more the finding of the number would cost more than the word. And so many bytes of
+# them, since a type is held in memory whole.
+_MOST_WORDS, _MOST_BYTES = 65_536, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -167,8 +168,9 @@ def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _make_type(connection: duckdb.DuckDBPyConnection, view: View) -> None:
-    ((words,),) = connection.execute(f"SELECT count(*) FROM {view.name}").fetchall()
-    kind = view.enum if words <= _MOST_WORDS else "VARCHAR"
+    told = f"SELECT count(*), coalesce(sum(strlen({view.type})), 0) FROM {view.name}"
+    ((words, size),) = connection.execute(told).fetchall()
+    kind = view.enum if words <= _MOST_WORDS and size <= _MOST_BYTES else "VARCHAR"
     connection.execute(f"CREATE OR REPLACE TYPE {view.type} AS {kind}")
 
 

@@ -46,11 +46,24 @@ def test_slices_and_words_change_nothing_in_any_column(
     monkeypatch.setattr(module, "_SLICE_ROWS", random.Random(5).randint(20, 90))
     monkeypatch.setattr(module, "_MOST_WORDS", 5)
     assert shown(bench, crowd) == whole
-    session = bench.session(crowd)
+    assert kinds_of_words(bench, crowd) == ["VARCHAR", "VARCHAR"]
+
+
+def kinds_of_words(bench: Bench, tables: dict[str, pa.Table]) -> list[str]:
+    session = bench.session(tables)
     session.need("words", "identities")
-    assert session.fetch("SELECT typeof('x'::word) AS t, typeof('x'::identity) AS u").to_pylist() == [
-        {"t": "VARCHAR", "u": "VARCHAR"}
-    ]
+    kinds = session.fetch(
+        "SELECT typeof(NULL::word) AS word, typeof(NULL::identity) AS identity"
+    ).to_pylist()[0]
+    return [kind.partition("(")[0] for kind in kinds.values()]
+
+
+def test_few_words_are_a_type_and_many_or_long_ones_are_not(
+    bench: Bench, crowd: dict[str, pa.Table], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kinds_of_words(bench, crowd) == ["ENUM", "ENUM"]
+    monkeypatch.setattr(module, "_MOST_BYTES", 300)  # those of identities are fewer
+    assert kinds_of_words(bench, crowd) == ["VARCHAR", "ENUM"]
 
 
 def test_a_slice_that_fails_leaves_all_actions_in_sight(
