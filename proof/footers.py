@@ -6,59 +6,67 @@ greatest value, or a false count of nulls, so hides rows from every query, while
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import parquet
-
-from lake.remote import open_file
+from lake.duck import quote_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from proof.reader import Reader
 
 # The bytes of records, by which nobody selects, are most of a file.
 _UNASKED = frozenset({"raw"})
+_TOLD = """
+SELECT row_group_id, row_group_num_rows, path_in_schema,
+    coalesce(stats_min_value, stats_min), coalesce(stats_max_value, stats_max), stats_null_count
+FROM parquet_metadata(?)
+ORDER BY row_group_id, column_id
+"""
+# By it DuckDB would take the footer's word for what is asked here.
+_TRUSTING = "statistics_propagation"
 
 
-def misleading(file: str) -> str | None:
+def misleading(reader: Reader, file: str) -> str | None:
     """The column of which the footer says what its values do not bear out; None where there is none.
 
-    None too for a file that cannot be read, of which whoever reads its rows tells.
+    Unreadable where the footer, or a column of which it tells, cannot be read.
     """
-    stored = "://" in file
+    told = reader.rows(_TOLD, [file])
+    types = {name: kind for name, kind, *_ in reader.rows("DESCRIBE FROM read_parquet(?)", [file])}
+    reader.rows(f"SET disabled_optimizers = '{_TRUSTING}'")
     try:
-        # What is next to each other is asked of a store at once.
-        source = open_file(file) if stored else file
-        with parquet.ParquetFile(source, pre_buffer=stored) as opened:
-            for number in range(opened.metadata.num_row_groups):
-                wrong = next(_wrong(opened, number), None)
-                if wrong is not None:
-                    return wrong
-    except (OSError, pa.ArrowException):
-        return None
+        return _wrong(reader, file, told, types)
+    finally:
+        reader.rows("RESET disabled_optimizers")
+
+
+def _wrong(reader: Reader, file: str, told: list[tuple[Any, ...]], types: dict[str, str]) -> str | None:
+    start = 0
+    for (_, count), group in groupby(told, key=lambda row: row[:2]):
+        # What is within lists has a path of its own, and is not selected by.
+        columns = [row[2:] for row in group if row[2] in types and row[2] not in _UNASKED]
+        if columns:
+            checks = ", ".join(_check(name, types[name]) for name, *_ in columns)
+            query = (
+                f"SELECT {checks} FROM read_parquet(?, file_row_number = true) "
+                "WHERE file_row_number >= ? AND file_row_number < ?"
+            )
+            values = [value for _, *facts in columns for value in facts]
+            (answer,) = reader.rows(query, [*values, file, start, start + count])
+            for (name, *_), is_wrong in zip(columns, answer, strict=True):
+                if is_wrong:
+                    return str(name)
+        start += count
     return None
 
 
-def _wrong(opened: parquet.ParquetFile, number: int) -> Iterator[str]:
-    group = opened.metadata.row_group(number)
-    told = {}
-    for place in range(group.num_columns):
-        chunk = group.column(place)
-        if chunk.statistics is not None and chunk.path_in_schema not in _UNASKED:
-            told[chunk.path_in_schema] = chunk.statistics
-    # What is within lists has a path of its own, and is not selected by.
-    names = [name for name in opened.schema_arrow.names if name in told]
-    rows = opened.read_row_group(number, columns=names)
-    for name in names:
-        if not _borne_out(told[name], rows[name]):
-            yield name
-
-
-def _borne_out(told: Any, values: pa.ChunkedArray) -> bool:
-    if told.has_null_count and told.null_count != values.null_count:
-        return False
-    if not told.has_min_max:
-        return True
-    ends = pc.min_max(values).as_py()
-    return ends["min"] is None or not (told.min > ends["min"] or told.max < ends["max"])
+def _check(name: str, kind: str) -> str:
+    """Whether a column has a smaller or greater value, or another number of nulls, than the three parameters say."""
+    column = quote_name(name)
+    # No least and greatest value takes in what is not a number.
+    numbers = f" FILTER (NOT isnan({column}))" if kind == "DOUBLE" else ""
+    return (
+        f"coalesce(min({column}){numbers} < TRY_CAST(? AS {kind}), false) "
+        f"OR coalesce(max({column}){numbers} > TRY_CAST(? AS {kind}), false) "
+        f"OR coalesce(count(*) - count({column}) <> ?, false)"
+    )

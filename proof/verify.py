@@ -88,6 +88,7 @@ class _Verification:
         self._lake, self._reader, self._result = lake, reader, result
         self._trusted, self._kept = trusted, kept
         self._since, self._until, self._report = since, until, report
+        self._unreadable: set[str] = set()
 
     def run(self) -> None:
         proof = self._pin(PROOF)
@@ -132,13 +133,15 @@ class _Verification:
         return found
 
     def _checkpoints(self, proof: dict[str, Snapshot]) -> list[Checkpoint]:
+        if CHECKPOINTS.name not in proof:
+            return []
         try:
-            return (
-                read_checkpoints(proof[CHECKPOINTS.name], self._reader) if CHECKPOINTS.name in proof else []
-            )
+            made = read_checkpoints(proof[CHECKPOINTS.name], self._reader)
         except LakeError as error:
             self._result.add("modified", str(error), table=CHECKPOINTS.name)
             return []
+        self._files(CHECKPOINTS.name, proof[CHECKPOINTS.name])
+        return made
 
     def _signed(self, chains: Chains, made: Sequence[Checkpoint]) -> None:
         """The signatures, and what the checkpoints say of the chains."""
@@ -165,15 +168,28 @@ class _Verification:
                 self._result.add("missing", f"the file {_short(file)} is gone", table=name)
             else:
                 files.append(file)
-                column = misleading(file)
-                if column is not None:
-                    self._result.add(
-                        "modified",
-                        f"the file {_short(file)} says of its column {column} what its rows do not bear out, so that "
-                        "readers pass over some",
-                        table=name,
-                    )
+                self._footer(name, file)
         return files
+
+    def _footer(self, name: str, file: str) -> None:
+        try:
+            column = misleading(self._reader, file)
+        except Unreadable as error:
+            self._cannot_read(name, file, error)
+            return
+        if column is not None:
+            self._result.add(
+                "modified",
+                f"the file {_short(file)} says of its column {column} what its rows do not bear out, so that "
+                "readers pass over some",
+                table=name,
+            )
+
+    def _cannot_read(self, name: str, file: str, error: object) -> None:
+        """Tell it, once of a file."""
+        if file not in self._unreadable:
+            self._unreadable.add(file)
+            self._result.add("modified", f"the file {_short(file)} cannot be read: {error}", table=name)
 
     def _records(self, chains: Chains, tombs: Tombs, tables: dict[str, Snapshot]) -> None:
         with Leaves(self._reader) as leaves:
@@ -183,9 +199,7 @@ class _Verification:
                     continue
                 files = dict.fromkeys(self._files(name, tables[name]), 0)
                 for file, error in leaves.add(name, schema, files, report=self._count).items():
-                    self._result.add(
-                        "modified", f"the file {_short(file)} cannot be read: {error}", table=name
-                    )
+                    self._cannot_read(name, file, error)
             positions = self._positions(list(leaves.chains), tables)
             walk = leaves.walk()
             done = set()
@@ -242,8 +256,7 @@ class _Verification:
                 try:
                     found += entries(self._reader, name, schema, [file])
                 except Unreadable as error:
-                    detail = f"the file {_short(file)} cannot be read: {error}"
-                    self._result.add("modified", detail, table=name)
+                    self._cannot_read(name, file, error)
             return found
 
     def _mark(self, chains: Chains, made: Sequence[Checkpoint]) -> None:

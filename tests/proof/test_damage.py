@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# One that pyarrow does not survive, one of a name that is no text, and one in a column that is not hashed.
+SHORT = (4, 6, 10)
+SEEDS = [seed if seed in SHORT else pytest.param(seed, marks=pytest.mark.long) for seed in range(12)]
 TABLES = (*RECORD_TABLES, "findings", "triage", "runs", "digests", "checkpoints")
 
 
@@ -27,8 +30,7 @@ def content(file: Path) -> list[Any] | None:
             return None
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", SEEDS)
 def test_a_byte_that_changes_a_row_is_named_by_its_table(copies: Callable[[], Path], seed: int) -> None:
     folder, chance = copies(), random.Random(seed)
     changed = set()
