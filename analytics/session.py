@@ -44,15 +44,20 @@ class Session:
         self._beside = connection.cursor()
         self._beside_lock = threading.Lock()
         self._built: set[str] = set()
+        self._asked: set[str] = set()
         self._depth = 0
         self._lock = threading.RLock()
 
     def need(self, *names: str) -> None:
-        """Make the named views, and what they need, unless they are there. Names of tables are passed over."""
-        if not views.order(names, self._built):
+        """Make the named views, and what they need, unless they are there. Names of tables are passed over.
+
+        What was named once stays: another thread may be reading it.
+        """
+        if not views.order(names, self._built) and views.freed().isdisjoint(names):
             return
         with self._lock:
-            views.build(self._connection, names, self._built)
+            self._asked.update(names)
+            views.build(self._connection, names, self._built, self._asked)
 
     @contextmanager
     def with_parameters(self, values: Mapping[str, Any]) -> Iterator[None]:
@@ -80,7 +85,7 @@ class Session:
     def _make_anew(self, names: Iterable[str]) -> None:
         stale = views.reading(names, self._built)
         self._built -= stale
-        views.build(self._connection, stale, self._built)
+        views.build(self._connection, stale, self._built, self._asked)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection of its own to the same database, for one thread."""

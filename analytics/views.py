@@ -142,13 +142,20 @@ def reading(parameters: Iterable[str], built: Iterable[str]) -> set[str]:
     return found & set(built)
 
 
-def build(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: set[str]) -> None:
+@cache
+def freed() -> frozenset[str]:
+    """The steps that another one frees."""
+    return frozenset(name for view in views().values() for name in view.frees)
+
+
+def build(
+    connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: set[str], kept: Container[str] = ()
+) -> None:
     """Make the named views and what they need, but for those in `built`, which has in the end what there is.
 
-    What is named stays, also where another frees it.
+    What is `kept` stays, also where another frees it.
     """
-    asked = set(names)
-    for view in order(asked, frozenset(built)):
+    for view in order(names, frozenset(built)):
         if view.sliced:
             _make_in_slices(connection, view)
         else:
@@ -156,9 +163,10 @@ def build(connection: duckdb.DuckDBPyConnection, names: Iterable[str], built: se
         if view.type:
             _make_type(connection, view)
         built.add(view.name)
-        for name in set(view.frees) - asked:
-            drop(connection, name)
-            built.discard(name)
+        for name in view.frees:
+            if name not in kept:
+                drop(connection, name)
+                built.discard(name)
 
 
 def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -71,23 +71,16 @@ class SparkEngine:
     def need(self, *names: str) -> None:
         """Make the named views, and what they need, unless they are there. Names of tables are passed over."""
         self._empty.need(*names)
-        for view in views.order(names):
-            if view.name not in self._built:
-                statements = translate(view.sql)
-                # What is only made to be numbered is kept with its numbers, and not twice.
-                numbered = {
-                    name
-                    for each in statements
-                    if each.numbers_rows
-                    for name in each.reads
-                    if _readers(name) < 2
-                }
-                for statement in statements:
-                    with _as_query_error(f"{view.name}: "):
-                        self._make(
-                            statement, kept=statement.name not in numbered and self._is_kept(statement)
-                        )
-                self._built.add(view.name)
+        for view in views.order(names, frozenset(self._built)):
+            statements = translate(view.sql)
+            # What is only made to be numbered is kept with its numbers, and not twice.
+            numbered = {
+                name for each in statements if each.numbers_rows for name in each.reads if _readers(name) < 2
+            }
+            for statement in statements:
+                with _as_query_error(f"{view.name}: "):
+                    self._make(statement, kept=statement.name not in numbered and self._is_kept(statement))
+            self._built.add(view.name)
 
     @contextmanager
     def with_parameters(self, values: Mapping[str, Any]) -> Iterator[None]:

@@ -8,21 +8,10 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
+from finished import rows_in  # type: ignore[import-not-found]
 from mq_bridge import Route  # type: ignore[import-not-found]
-from pyarrow import ArrowInvalid, parquet
 
 BATCH = 50_000
-
-
-def rows_in(folder: str, known: dict[Path, int]) -> int:
-    """How many rows the finished files hold; each is looked at once."""
-    for file in Path(folder).rglob("*.parquet"):
-        if file not in known:
-            try:
-                known[file] = parquet.read_metadata(file).num_rows
-            except (ArrowInvalid, OSError):  # it is being written
-                continue
-    return sum(known.values())
 
 
 def main(bootstrap: str, folder: str, events: int, topics: list[str]) -> None:
@@ -48,7 +37,7 @@ def main(bootstrap: str, folder: str, events: int, topics: list[str]) -> None:
         route.start()
         routes.append(route)
     known: dict[Path, int] = {}
-    while rows_in(folder, known) < events:
+    while rows_in(Path(folder), known) < events:
         time.sleep(0.2)
     for route in routes:
         route.stop()
