@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import kafka
@@ -102,13 +103,9 @@ def _unpack(data: bytes, codec: int) -> bytes:
         case 2:
             return _unpack_snappy(data)
         case 3:
-            lz4 = LZ4FrameDecompressor()
-            unpacked = lz4.decompress(data, MAX_UNPACKED)
-            complete = lz4.eof
+            unpacked, complete = _joined(_lz4_pieces(data))
         case 4:
-            with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as zstd:
-                unpacked = zstd.read(MAX_UNPACKED)
-            complete = len(unpacked) < MAX_UNPACKED  # what was cut off shows when it is split
+            unpacked, complete = _joined(_zstd_pieces(data))  # what was cut off shows when it is split
         case _:
             raise kafka_errors.UnsupportedCodecError(
                 f"records compressed in an unknown way ({codec}): let producers use zstd, lz4, snappy or gzip"
@@ -116,6 +113,38 @@ def _unpack(data: bytes, codec: int) -> bytes:
     if not complete:
         raise ValueError(f"it unpacks to more than {MAX_UNPACKED} bytes, or is cut off")
     return bytes(unpacked)
+
+
+def _room(data: bytes) -> int:
+    """For how much to ask at once: what so many bytes mostly unpack to. These two libraries take all the memory that
+    they may fill before they fill any, which for MAX_UNPACKED costs more than the unpacking of a batch."""
+    return min(max(len(data) * 8, 64 * 1024), MAX_UNPACKED)
+
+
+def _lz4_pieces(data: bytes) -> Iterator[bytes]:
+    frame, room = LZ4FrameDecompressor(), _room(data)
+    while not frame.eof:
+        piece = frame.decompress(data, room)
+        if not piece and not frame.eof:
+            raise ValueError("it is cut off")
+        yield piece
+        data = b""
+
+
+def _zstd_pieces(data: bytes) -> Iterator[bytes]:
+    with zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True) as frames:
+        yield from iter(partial(frames.read, _room(data)), b"")
+
+
+def _joined(pieces: Iterator[bytes]) -> tuple[bytes, bool]:
+    """The pieces as one, and whether they are at most MAX_UNPACKED bytes; where not, the rest is not unpacked."""
+    taken, size = [], 0
+    for piece in pieces:
+        taken.append(piece)
+        size += len(piece)
+        if size > MAX_UNPACKED:
+            return b"", False
+    return taken[0] if len(taken) == 1 else b"".join(taken), True
 
 
 def _unpack_snappy(data: bytes) -> bytes:

@@ -17,18 +17,6 @@ static int is_utf8(Text value) {
     return text != NULL;
 }
 
-/* `left` is about how many bytes are still to come, for which room is made at once. */
-static int keep(const Table *table, Made *made, const Record *record, Text value, int64_t place, size_t left) {
-    for (int i = 0; i < record->count; i++) {
-        int name = record->used[i], c = table->of_name[name];
-        if (!grow(&made->column[c], table->column[c].kind, &record->slot[name], record, made->rows)) return 0;
-    }
-    made->rows++;
-    if (!made->raw.data.bytes && !widen(&made->raw.data, left)) return 0;
-    return put(&made->places, &place, sizeof place) && put(&made->raw.data, value.text, (size_t)value.length) &&
-           text_end(&made->raw.ends, &made->raw.data);
-}
-
 /* Whether a record is read here, and if so, its table; -1 if not. */
 static int look(const Spec *spec, Text value, Record *record) {
     if (!read_record(spec, value.text, value.length, record)) return -1;
@@ -49,7 +37,6 @@ typedef struct {
     Record *record;
     PyObject *rest;
     Py_ssize_t most_bytes, size;
-    size_t left;
     int64_t seen;
 } Reader;
 
@@ -82,7 +69,7 @@ static int read_batch(Reader *r, const Py_buffer *data, const Py_buffer *places)
             table = look(r->spec, value, r->record);
         }
         int fine = table < 0 ? add_place(r->rest, r->seen)
-                             : keep(&r->spec->table[table], &r->made[table], r->record, value, r->seen, r->left);
+                             : keep(&r->spec->table[table], &r->made[table], r->record, value, r->seen);
         if (!fine) return 0;
         if (table >= 0) r->size += value.length;
     }
@@ -99,13 +86,12 @@ static PyObject *tables_made(const Spec *spec, Made *made) {
     return tables;
 }
 
+/* Rows that wait point into the batches, which `batches` holds to the end. */
 static int bytes_in(PyObject *batches, size_t *size) {
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(batches); i++) {
-        Py_buffer data;
-        PyObject *places;
-        if (!PyArg_ParseTuple(PyList_GET_ITEM(batches, i), "y*O", &data, &places)) return 0;
-        *size += (size_t)data.len;
-        PyBuffer_Release(&data);
+        PyObject *data, *places;
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(batches, i), "SO", &data, &places)) return 0;
+        *size += (size_t)PyBytes_GET_SIZE(data);
     }
     return 1;
 }
@@ -121,12 +107,13 @@ static PyObject *read_plain(PyObject *self, PyObject *arguments) {
     }
     if (!PyArg_ParseTuple(arguments, "OO!n", &capsule, &PyList_Type, &batches, &r.most_bytes)) goto done;
     if (!(r.spec = PyCapsule_GetPointer(capsule, "ingest.spec"))) goto done;
-    if (!bytes_in(batches, &r.left)) goto done;
+    size_t size = 0;
+    if (!bytes_in(batches, &size)) goto done;
+    for (int t = 0; t < MAX_TABLES; t++) r.made[t].expected = size;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(batches); i++) {
         Py_buffer data, places;
         if (!PyArg_ParseTuple(PyList_GET_ITEM(batches, i), "y*y*", &data, &places)) goto done;
         int fine = read_batch(&r, &data, &places);
-        r.left -= (size_t)data.len;
         PyBuffer_Release(&data), PyBuffer_Release(&places);
         if (!fine) {
             PyErr_NoMemory();

@@ -103,15 +103,13 @@ def _batches(records: Records) -> list[tuple[bytes, memoryview]]:
 def _array(of_type: pa.DataType, count: int, grown: tuple[bytes, bytes, bytes, bytes, int]) -> pa.Array:
     """The column over the memory that it came in."""
     valid, ends, data, item_ends, nulls = grown
-    bits = pa.py_buffer(np.packbits(np.frombuffer(valid, np.uint8), bitorder="little")) if nulls else None
+    bits = pa.py_buffer(valid) if nulls else None
     if of_type == STRINGS:
         items = len(item_ends) // 4 - 1 if item_ends else 0
         values = pa.StringArray.from_buffers(items, pa.py_buffer(item_ends or bytes(4)), pa.py_buffer(data))
         return pa.Array.from_buffers(of_type, count, [bits, pa.py_buffer(ends)], nulls, children=[values])
     if of_type in (STRING, BYTES):
         return pa.Array.from_buffers(of_type, count, [bits, pa.py_buffer(ends), pa.py_buffer(data)], nulls)
-    if of_type == BOOL:
-        data = np.packbits(np.frombuffer(data, np.uint8), bitorder="little").tobytes()
     return pa.Array.from_buffers(of_type, count, [bits, pa.py_buffer(data)], nulls)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
@@ -319,3 +320,27 @@ def test_places_beyond_the_batch_are_never_read() -> None:
         assert _quick.read_plain(plain._SPEC, [(data, wrong.view(np.uint8).data)], 10_000)[1] == [0]
         with pytest.raises(ValueError, match="headers lie beyond"):
             _quick.unpack(data, wrong.view(np.uint8).data)
+
+
+def test_many_rows_in_which_columns_come_and_go_come_out_the_same() -> None:
+    """More than one word of bits has, with texts of every length that is copied in its own way, and of every type."""
+    rng = random.Random(5)
+    likely = {TIME: f'"{TIMES[2]}"', INT: "3", FLOAT: "0.25", BOOL: "true", STRINGS: '["a","","bcd"]'}
+
+    def value_of(column: Column) -> str:
+        if not column.required and rng.random() < 0.3:
+            return "null"
+        if column.values:
+            return f'"{rng.choice(column.values)}"'
+        if column.name == "attributes":
+            return '{"a": "b"}'
+        return likely.get(column.type) or f'"{"x" * rng.choice([*range(1, 40), 200])}"'
+
+    for table in TABLES:
+        stream: Stream = "orchestration" if table is ORCHESTRATION_EVENTS else "authorization"
+        rows = []
+        for number in range(400):
+            share = rng.choice([0.0, 0.1, 0.9]) if number % 100 < 80 else 0.0
+            told = [each for each in table.columns if each.native and (each.required or rng.random() < share)]
+            rows.append("{" + ",".join(f'"{each.name}":{value_of(each)}' for each in told) + "}")
+        assert same([row.encode() for row in rows], stream).rows > 300

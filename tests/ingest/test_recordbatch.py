@@ -127,6 +127,19 @@ def test_a_batch_that_unpacks_to_too_much_is_spoilt(codec: str, monkeypatch: pyt
     assert columns(packed).value == [packed]
 
 
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_batch_that_unpacks_to_much_more_than_its_size_is_whole(codec: str) -> None:
+    values = [bytes([65 + i % 7]) * (1 + i * 7919 % 90_000) for i in range(60)]
+    packed = pack([(i, None, value, []) for i, value in enumerate(values)], CODECS[codec])
+    assert columns(packed).value == values
+
+
+@pytest.mark.parametrize("codec", ["lz4", "zstd"])
+def test_a_batch_of_which_the_end_is_cut_off_is_spoilt(codec: str) -> None:
+    packed = pack([(0, None, b"x" * 3_000_000, [])], CODECS[codec])
+    assert columns(packed[:-20]).value == [packed[:-20]]
+
+
 def test_a_compression_that_no_library_knows_is_an_error_and_no_dead_letter() -> None:
     packed = bytearray(pack(some(2)))
     packed[22] |= 6
