@@ -11,10 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
-from lake.duck import register
 from schemas.events import DEAD_LETTERS
 
 if TYPE_CHECKING:
@@ -54,6 +52,10 @@ class Earlier:
 
 def find(lake: Lake, records: Records, below: int) -> Earlier:
     """Look up what is there of a partition, from the first of the records on."""
+    import duckdb  # hardly ever needed, and long to load
+
+    from lake.duck import register
+
     rows: dict[str, set[tuple[int, int]]] = {}
     latest: datetime | None = None
     place = {"topic": records.topic, "partition": records.partition, "first": records.first}

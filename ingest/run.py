@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import threading
 from contextlib import contextmanager
@@ -53,12 +54,26 @@ def run_kafka(
 
     lake = open_configured(settings.lake, create=True)
     with (
+        _seldom_collected(),
         _metered(settings.ingest, lake, Decoder(settings), report, committed) as (committer, told),
         KafkaSource(settings.kafka, int(settings.ingest.batch_bytes)) as source,
     ):
         return Member(settings, source, lake, committer, told).run(
             stop or threading.Event(), until_end=until_end
         )
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Records make hardly any cycles, so Python looks for them seldom, and not among all that has been loaded."""
+    usual = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+        gc.unfreeze()
 
 
 def run_files(

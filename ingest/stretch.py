@@ -143,8 +143,10 @@ class Stretch:
 
     def append(self, other: Stretch) -> None:
         """Add what comes after it."""
-        if other.packs is not None and (self.packs is not None or not self.offset):
-            self.take([*(self.packs or ()), *other.packs])
+        if other.packs is not None and self.packs is not None:
+            self.packs += other.packs
+        elif other.packs is not None and not self.offset:
+            self.take([*other.packs])
         elif len(other):
             for name in _LISTS:
                 getattr(self, name).extend(getattr(other, name))

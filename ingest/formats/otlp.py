@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ingest.formats import otlp_json, otlp_protobuf
+from ingest.formats import otlp_json
 from ingest.formats.collect import Collector
 from ingest.formats.otlp_rows import SpanRows
 from schemas.errors import RecordError
@@ -75,11 +75,15 @@ class OtlpProto:
 
     def recognises_bytes(self, value: bytes) -> bool:
         """By the frame of the message and the ids at the head of its first span."""
-        return otlp_protobuf.looks_like_spans(value)
+        from ingest.formats.otlp_protobuf import looks_like_spans  # what it needs is long to load
+
+        return looks_like_spans(value)
 
     def read(self, records: Records, chosen: Sequence[int]) -> Decoded:
         """As for JSON."""
-        return _read(self.name, records, chosen, otlp_protobuf.spans_of, otlp_protobuf.read_span, self._rows)
+        from ingest.formats.otlp_protobuf import read_span, spans_of
+
+        return _read(self.name, records, chosen, spans_of, read_span, self._rows)
 
 
 def _read(
