@@ -5,7 +5,8 @@ DuckDB shell runs after those that it needs (`View.script`); `build` runs them i
 
 A step whose rows are each about one action, and follow from that action and what is known of it alone, says
 `-- slices: numbered_actions` at its head. Over many actions it is made by slices of them. Rows that came together lie
-together, and so does what they are joined with, so that a slice reads little, and its joins stay small.
+together, and so does what they are joined with, so that a slice reads little, and its joins stay small. What they are
+read into says `-- order: kept` for that: its rows come part after part of the lake (`lake.duck.register`).
 
 Rows of actions and decisions are many, and what does not fit into memory is written to disk and read again by each
 step. So a table of the words that many rows share says `-- type: word`: its words become a type of that name, of which
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _SQL = Path(__file__).parent / "sql"
 _MADE = re.compile(r"^CREATE OR REPLACE (TABLE|VIEW) (\w+)", re.MULTILINE)
-_KEYS = r"view|step|needs|slices|type|frees|about|column \w+"
+_KEYS = r"view|step|needs|slices|type|frees|order|about|column \w+"
 _SLICED = "numbered_actions"
 # Row groups of 122,880 rows are read whole.
 _SLICE_ROWS = 8 * 122_880
@@ -45,7 +46,8 @@ class View:
 
     `kind` is view, or step for one that others are made from and that tells a reader little by itself. `columns` has
     what is said of a column, in the order of the head. `sliced` says that it may be made by slices of the actions,
-    `type` which type its words become, `frees` which steps nothing reads any more once it is made.
+    `type` which type its words become, `frees` which steps nothing reads any more once it is made, `ordered` that its
+    rows keep the order of the lake's parts.
     """
 
     name: str
@@ -57,6 +59,7 @@ class View:
     sliced: bool = False
     type: str = ""
     frees: tuple[str, ...] = ()
+    ordered: bool = False
 
     @property
     def enum(self) -> str:
@@ -99,7 +102,10 @@ def _read(path: Path) -> View:
         raise RuleError(
             f"{path.name}: what is made by slices is one table that needs actions, and says '{_SLICED}'"
         )
-    return View(head[kind], kind, needs, head["about"], text, said, sliced, head.get("type", ""), frees)
+    if head.get("order", "kept") != "kept":
+        raise RuleError(f"{path.name}: of the order can be said that it is 'kept'")
+    words = head.get("type", "")
+    return View(head[kind], kind, needs, head["about"], text, said, sliced, words, frees, "order" in head)
 
 
 def order(names: Iterable[str], built: Container[str] = ()) -> list[View]:
@@ -158,6 +164,8 @@ def build(
     for view in order(names, frozenset(built)):
         if view.sliced:
             _make_in_slices(connection, view)
+        elif view.ordered:
+            _make_in_order(connection, view)
         else:
             connection.execute(view.sql)
         if view.type:
@@ -173,6 +181,20 @@ def drop(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """Drop what the named view made."""
     for kind, made in reversed(made_by(views()[name])):
         connection.execute(f"DROP {kind} IF EXISTS {made}")
+
+
+def _make_in_order(connection: duckdb.DuckDBPyConnection, view: View) -> None:
+    # After a user's question no setting can be changed any more: the rows are the same, only where they lie is not.
+    asked = "SELECT current_setting('lock_configuration'), current_setting('preserve_insertion_order')"
+    ((locked, ordered),) = connection.execute(asked).fetchall()
+    if locked or ordered:
+        connection.execute(view.sql)
+        return
+    connection.execute("SET preserve_insertion_order = true")
+    try:
+        connection.execute(view.sql)
+    finally:
+        connection.execute("SET preserve_insertion_order = false")
 
 
 def _make_type(connection: duckdb.DuckDBPyConnection, view: View) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # How an exception of `lake.remote` reads when it comes back from DuckDB, below the trace that led to it.
 _FROM_STORE = "IOException: "
+_PART_ROWS, _MOST_PARTS = 3_000_000, 50
 _TYPES = {
     pa.string(): "VARCHAR",
     pa.list_(pa.string()): "VARCHAR[]",
@@ -55,9 +56,9 @@ def register(
         if name not in tables:
             raise LakeError(f"there is no table {name!r}; there are {', '.join(tables)}")
         try:
-            connection.execute(
-                f"CREATE OR REPLACE {kind} {quote_name(name)} AS {view_sql(tables[name], snapshot.files(name))}"
-            )
+            parts = _in_parts(snapshot.files(name), snapshot.rows(name) or 0)
+            query = " UNION ALL ".join(view_sql(tables[name], part) for part in parts)
+            connection.execute(f"CREATE OR REPLACE {kind} {quote_name(name)} AS {query}")
         except duckdb.Error as error:
             if not is_unreadable(error):
                 raise
@@ -65,6 +66,17 @@ def register(
                 f"a file of {name} cannot be read ({told(error)}): bring it back from a backup; "
                 "counterfoil verify tells what else is not as it was"
             ) from error
+
+
+def _in_parts(files: list[str], rows: int) -> list[list[str]]:
+    """The files in order, in parts of about `_PART_ROWS` rows.
+
+    Each thread of DuckDB keeps the rows that it has read until a part is done. In one part, a table made of many rows
+    would be a stretch per thread, each of them over all of the time.
+    """
+    parts = min(_MOST_PARTS, len(files), rows // _PART_ROWS) or 1
+    size = -(-len(files) // parts) or 1
+    return [files[start : start + size] for start in range(0, len(files), size)] or [[]]
 
 
 def view_sql(table: Table, files: list[str], *, filename: bool = False) -> str:

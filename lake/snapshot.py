@@ -228,7 +228,12 @@ def _pin(place: Place, name: str, handle: DeltaTable, *, past: bool) -> Pinned:
             "and which Counterfoil cannot read: turn it off there"
         )
     actions = active_files(handle)
-    paths = sorted(actions["path"].to_pylist())
+    # By partition, and within it as they were written: rows that came together lie together for a reader too.
+    ordered = sorted(
+        zip(actions["path"].to_pylist(), actions["modification_time"].to_pylist(), strict=True),
+        key=lambda each: (each[0].rpartition("/")[0], each[1], each[0]),
+    )
+    paths = [path for path, _ in ordered]
     files = tuple(path if "://" in path else place.file_url(name, path) for path in paths)
     if place.root is None:
         know_sizes(

@@ -1,5 +1,6 @@
 -- view: actions
 -- needs: events, traces, actors, words, identities
+-- order: kept
 -- about: One row per action that an agent took or tried: tool calls and data accesses. A call that only starts another
 --        agent, with no action or decision of its own, is a delegation: the actions are that agent's. A call that a client's
 --        span tells again counts once.
@@ -10,25 +11,25 @@ FROM events
 WHERE event_type = 'tool_call' AND parent_key IS NOT NULL
     AND hash(parent_key) IN (SELECT hash(span_key) FROM events WHERE event_type = 'tool_call' AND span_key IS NOT NULL);
 
-CREATE OR REPLACE TABLE action_rows AS
-WITH delegating AS (
-    SELECT DISTINCT trace_id, parent_key
-    FROM events
-    WHERE event_type = 'task_start' AND parent_key IS NOT NULL AND trace_id IS NOT NULL
-),
+-- What enters into the rows stands in tables of its own: where nothing is grouped beside it, the join of all events with
+-- their traces fits into less memory.
+CREATE OR REPLACE TABLE delegating AS
+SELECT DISTINCT trace_id, parent_key
+FROM events
+WHERE event_type = 'task_start' AND parent_key IS NOT NULL AND trace_id IS NOT NULL;
 
 -- A call that is told twice: once by the agent, and within that by the client that carried it to the tool.
-told AS (
-    SELECT DISTINCT trace_id, span_key, tool_name
-    FROM events
-    WHERE event_type = 'tool_call' AND tool_name IS NOT NULL AND span_key IS NOT NULL AND trace_id IS NOT NULL
-        AND hash(span_key) IN (SELECT span FROM calls_in_calls)
-        AND (trace_id, span_key) IN (
-            SELECT (trace_id, parent_key) FROM events
-            WHERE event_type = 'tool_call' AND hash(parent_key) IN (SELECT span FROM calls_in_calls)
-        )
-)
+CREATE OR REPLACE TABLE calls_told AS
+SELECT DISTINCT trace_id, span_key, tool_name
+FROM events
+WHERE event_type = 'tool_call' AND tool_name IS NOT NULL AND span_key IS NOT NULL AND trace_id IS NOT NULL
+    AND hash(span_key) IN (SELECT span FROM calls_in_calls)
+    AND (trace_id, span_key) IN (
+        SELECT (trace_id, parent_key) FROM events
+        WHERE event_type = 'tool_call' AND hash(parent_key) IN (SELECT span FROM calls_in_calls)
+    );
 
+CREATE OR REPLACE TABLE action_rows AS
 SELECT
     e.event_id,
     coalesce(e.tenant_id, r.tenant_id, '')::word AS tenant,
@@ -76,7 +77,7 @@ FROM events AS e
 LEFT JOIN numbered_traces AS r ON r.trace_id = e.trace_id
 LEFT JOIN actors AS x ON x.event_id = e.event_id AND x.trace_id = e.trace_id
 LEFT JOIN delegating AS c ON c.trace_id = e.trace_id AND c.parent_key = e.span_key
-LEFT JOIN told AS o ON o.trace_id = e.trace_id AND o.span_key = e.parent_key AND o.tool_name = e.tool_name
+LEFT JOIN calls_told AS o ON o.trace_id = e.trace_id AND o.span_key = e.parent_key AND o.tool_name = e.tool_name
 WHERE e.event_type IN ('tool_call', 'data_access')
     AND (c.parent_key IS NULL OR e.action IS NOT NULL OR e.decision_id IS NOT NULL)
     AND o.span_key IS NULL;

@@ -1,5 +1,6 @@
 -- view: decisions
 -- needs: authorization_decisions, identity_events, traces, policy_epochs, words, identities
+-- order: kept
 -- about: Decisions, each once, with the moment at which each was revoked and the moment at which the policy that it was
 --        made under was seen to have changed.
 CREATE OR REPLACE TABLE repeated_decisions AS

@@ -1,5 +1,5 @@
 -- step: guessed
--- needs: actions, decisions, matches, params
+-- needs: actions, decisions, cited, matches, params
 -- about: A match for actions whose action or resource no mapping names: the one decision of the same agent that was asked
 --        while the action ran, or just before, and that no other action claims. What is known must agree; a decision about
 --        a resource that the call's arguments name comes first. Looked for in slices of ten seconds, so that a busy agent
@@ -13,7 +13,7 @@ SELECT
         CAST(least(floor(epoch(a.until_time) / 10), floor(epoch(a.event_time) / 10) + 60) AS BIGINT) + 1
     )) AS slice
 FROM numbered_actions AS a
-LEFT JOIN matches AS m ON m.action_no = a.action_no
+LEFT JOIN cited AS m ON m.action_no = a.action_no
 CROSS JOIN params AS s
 WHERE a.vague AND m.action_no IS NULL AND a.agent IS NOT NULL;
 

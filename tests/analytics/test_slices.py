@@ -85,6 +85,24 @@ def test_a_slice_that_fails_leaves_all_actions_in_sight(
     assert session.fetch("FROM counted").to_pylist() == [{"n": actions}]
 
 
+def test_rows_are_made_in_order_where_that_is_asked_for_and_may_be_set() -> None:
+    setting = "SELECT current_setting('preserve_insertion_order') AS kept"
+    view = module.View("x", "step", (), "", f"CREATE OR REPLACE TABLE x AS {setting}", ordered=True)
+    with duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as connection:
+        module._make_in_order(connection, view)
+        assert connection.sql("FROM x").fetchall() == [(True,)]
+        assert connection.sql(setting).fetchall() == [(False,)]
+        connection.execute("SET lock_configuration = true")
+        module._make_in_order(connection, view)
+        assert connection.sql("FROM x").fetchall() == [(False,)]
+
+
+def test_of_the_order_can_be_said_that_it_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "x.sql").write_text("-- step: x\n-- needs: events\n-- order: any\n-- about: y\nSELECT 1")
+    with pytest.raises(RuleError, match=r"x\.sql: of the order can be said that it is 'kept'"):
+        module._read(tmp_path / "x.sql")
+
+
 def test_what_is_made_by_slices_is_one_table_of_actions(tmp_path: Path) -> None:
     (tmp_path / "x.sql").write_text(
         "-- step: x\n-- needs: events\n-- slices: numbered_actions\n-- about: y\nSELECT 1"

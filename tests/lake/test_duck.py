@@ -159,3 +159,21 @@ def test_a_file_that_is_gone_is_one_line_that_says_what_to_do(
         LakeError, match=r"a file of orchestration_events cannot be read \(.*No files found.*backup"
     ):
         snapshot.register(connection)
+
+
+def test_many_rows_are_read_in_parts_in_the_order_of_their_writing(
+    lake: Lake, events: Any, connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for first in range(0, 50, 10):
+        lake.append(EVENTS, events(10, first))
+    rows = "SELECT source_offset FROM orchestration_events"
+    snapshot = lake.snapshot()
+    connection.execute("SET threads = 1")
+    for most, parts in ((100, 0), (20, 1), (1, 4)):  # as UNION ALL joins them
+        monkeypatch.setattr("lake.duck._PART_ROWS", most)
+        snapshot.register(connection)
+        ((view,),) = connection.execute(
+            "SELECT sql FROM duckdb_views() WHERE view_name = 'orchestration_events'"
+        ).fetchall()
+        assert view.count("UNION ALL") == parts
+        assert connection.execute(rows).fetchall() == [(n,) for n in range(50)]
