@@ -48,29 +48,13 @@ static uint64_t stops(uint64_t eight) {
     return (((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) | ((eight - ones * 32) & ~eight)) & high;
 }
 
-/* How many of eight bytes come before the first that `stops` marked. A mark is right up to the first one. */
-static inline int before(uint64_t marks) {
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    return __builtin_ctzll(marks) >> 3;
-#else
-    return 0;
-#endif
-}
-
 /* A text without escapes; the opening quote is behind. */
-static inline int read_text(Reading *r, Text *text, int *foreign) {
+static int read_text(Reading *r, Text *text, int *foreign) {
     const char *at = r->at, *end = r->end;
     uint64_t eight, seen = 0;
     for (; end - at >= 8; at += 8) {
         memcpy(&eight, at, 8);
-        uint64_t marks = stops(eight);
-        if (marks) {
-            int count = before(marks);
-            /* Shifted twice, since 64 at once is not defined. */
-            if (count) seen |= eight & (UINT64_MAX >> (8 * (7 - count)) >> 8);
-            at += count;
-            break;
-        }
+        if (stops(eight)) break;
         seen |= eight;
     }
     for (; at < end; at++) {
