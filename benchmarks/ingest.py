@@ -64,12 +64,12 @@ def main() -> None:
 
 
 def start_broker(home: Path) -> Any:
-    """A broker in that folder."""
+    """A broker in that folder, with Java's own compiler for long runs in place of the quick one of tests."""
     import os
 
     from tests.broker import start
 
-    return start(home, owner=os.getpid(), progress=tell)
+    return start(home, owner=os.getpid(), progress=tell, jvm=("-Xmx1g", "-XX:TieredStopAtLevel=4"))
 
 
 def fill(broker: Any, options: argparse.Namespace) -> None:

@@ -182,7 +182,7 @@ def _measure(name: str, options: argparse.Namespace, bootstrap: str) -> dict[str
             command = [sys.executable, "-m", "benchmarks.ingest", "--part", name, "--bootstrap", bootstrap]
         else:
             program = Path(__file__).parent / "peers" / PEERS[name].program
-            python = _python(options.venvs / name)
+            python = _python(options.venvs.absolute() / name)
             command = [
                 str(python),
                 str(program),
@@ -193,7 +193,9 @@ def _measure(name: str, options: argparse.Namespace, bootstrap: str) -> dict[str
             ]
         began = time.perf_counter()
         with tempfile.TemporaryFile("w+") as said_there:
-            child = subprocess.Popen(command, stdout=said_there, stderr=subprocess.DEVNULL)
+            # Others leave what they like where they are started.
+            started = None if name in OURS else out
+            child = subprocess.Popen(command, cwd=started, stdout=said_there, stderr=subprocess.DEVNULL)
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
             said_there.seek(0)

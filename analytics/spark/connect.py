@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,17 +61,19 @@ def open_spark(settings: Settings) -> Iterator[SparkSession]:
     for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     chosen = settings.spark
-    try:
-        spark = _start(chosen, SparkSession.builder)
-        for name, value in {**_of_session(chosen), **_MEANING}.items():
-            spark.conf.set(name, value)
-    except (PySparkException, RuntimeError, OSError) as error:
-        raise QueryError(f"Spark does not start on {chosen.master}: {str(error).splitlines()[0]}; "
-                         "look at the settings of [spark], and at java -version (17 or 21)") from error  # fmt: skip
-    try:
-        yield spark
-    finally:
-        spark.stop()
+    # In the working directory Spark would make a folder for tables of its own, of which there are none.
+    with tempfile.TemporaryDirectory(prefix="counterfoil-spark-") as warehouse:
+        try:
+            spark = _start(chosen, SparkSession.builder, warehouse)
+            for name, value in {**_of_session(chosen), **_MEANING}.items():
+                spark.conf.set(name, value)
+        except (PySparkException, RuntimeError, OSError) as error:
+            raise QueryError(f"Spark does not start on {chosen.master}: {str(error).splitlines()[0]}; "
+                             "look at the settings of [spark], and at java -version (17 or 21)") from error  # fmt: skip
+        try:
+            yield spark
+        finally:
+            spark.stop()
 
 
 def set_parts(spark: SparkSession, chosen: SparkSettings, rows: int) -> None:
@@ -79,7 +82,7 @@ def set_parts(spark: SparkSession, chosen: SparkSettings, rows: int) -> None:
         spark.conf.set(_PARTS, str(min(max(rows // _ROWS_PER_PART, 2), 2000)))
 
 
-def _start(chosen: SparkSettings, builder: SparkSession.Builder) -> SparkSession:
+def _start(chosen: SparkSettings, builder: SparkSession.Builder, warehouse: str) -> SparkSession:
     if chosen.master.startswith("sc://"):
         return builder.remote(chosen.master).create()
     # Spark's workers on this machine are to be the Python that runs this.
@@ -87,7 +90,8 @@ def _start(chosen: SparkSettings, builder: SparkSession.Builder) -> SparkSession
     if "spark.driver.bindAddress" not in chosen.options:
         os.environ.setdefault("SPARK_LOCAL_IP", _ALONE["spark.driver.bindAddress"])
     java = f"-Dlog4j2.configurationFile={_LOGGING.as_uri()} {chosen.options.get(_JAVA_OPTIONS, '')}"
-    options = {**_ALONE, "spark.driver.memory": chosen.memory, "spark.executor.memory": chosen.memory}
+    memory = {"spark.driver.memory": chosen.memory, "spark.executor.memory": chosen.memory}
+    options = {**_ALONE, **memory, "spark.sql.warehouse.dir": warehouse}
     builder = builder.master(chosen.master).appName("counterfoil")
     for name, value in {**options, **chosen.options, _JAVA_OPTIONS: java.strip()}.items():
         builder = builder.config(name, value)

@@ -110,7 +110,7 @@ SELECT
     u.same_agent AND u.same_action AND u.same_resource AND u.same_task AS in_scope,
     u.same_arguments,
     CASE WHEN u.action_no IS NOT NULL THEN u.staleness IS NULL END AS in_time,
-    u.staleness AS out_of_time,
+    u.staleness::VARCHAR AS out_of_time,
     u.within_max_uses,
     b.verdict,
     b.reason

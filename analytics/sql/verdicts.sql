@@ -1,5 +1,5 @@
 -- step: verdicts
--- needs: actions, decisions, matches, nearest, use_counts, approval_uses, watermark, actions_in_holes, params
+-- needs: actions, decisions, words, matches, nearest, use_counts, approval_uses, watermark, actions_in_holes, params
 -- slices: numbered_actions
 -- about: The verdict on each action, narrow: `action_backing` puts the words of action and decision beside it.
 CREATE OR REPLACE TABLE verdicts AS
@@ -73,8 +73,8 @@ reasoned AS (
 SELECT
     action_no,
     decision_no,
-    verdict,
-    reason,
+    verdict::word AS verdict,
+    reason::word AS reason,
     own,
     -- An upstream agent's decision is no decision of this action's own, and an unsettled one is not claimed.
     verdict <> 'unknown' AND coalesce(nearest_kind, 'loose') <> 'inherited' AS claimed,
@@ -92,7 +92,7 @@ SELECT
         ELSE 0.85
     END AS confidence,
     use_no,
-    staleness,
+    staleness::word AS staleness,
     unproven
 FROM (
     SELECT *, split_part(judgement, ':', 1) AS verdict, split_part(judgement, ':', 2) AS reason

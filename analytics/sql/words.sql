@@ -1,9 +1,23 @@
 -- step: words
 -- needs: orchestration_events, authorization_decisions
 -- type: word
--- about: The names that many rows share: tenants, agents, tools, actions. Rows of actions and decisions hold their numbers.
+-- about: The words that many rows share: tenants, agents, tools, actions, and those of a verdict. Rows of actions, decisions
+--        and verdicts hold their numbers.
 CREATE OR REPLACE TABLE words AS
 SELECT '' AS word
+UNION
+SELECT verdict
+FROM (
+    VALUES ('backed'), ('after_deny'), ('approval_reused'), ('reused'), ('unbacked'), ('stale'), ('unknown')
+) AS v (verdict)
+UNION
+SELECT reason
+FROM (
+    VALUES ('decision_id'), ('request_id'), ('span'), ('trace_key'), ('key'), ('pattern'), ('deny_enforced'),
+        ('not_executed'), ('denied'), ('other_agent'), ('other_task'), ('other_resource'), ('other_action'),
+        ('other_arguments'), ('over_uses'), ('inherited'), ('revoked'), ('expired'), ('too_old'), ('policy_changed'),
+        ('indeterminate'), ('no_decision'), ('not_settled'), ('hole')
+) AS r (reason)
 UNION
 SELECT tenant_id FROM orchestration_events
 UNION

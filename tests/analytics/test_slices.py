@@ -12,6 +12,7 @@ import pytest
 from analytics import views as module
 from analytics.cases import Case
 from analytics.crowd import crowd_of, fits
+from analytics.rule_syntax import given_by_action_backing
 from analytics.views import views
 from sample_data.adversarial import adversarial_cases
 from schemas.errors import RuleError
@@ -64,6 +65,14 @@ def test_few_words_are_a_type_and_many_or_long_ones_are_not(
     assert kinds_of_words(bench, crowd) == ["ENUM", "ENUM"]
     monkeypatch.setattr(module, "_MOST_BYTES", 300)  # those of identities are fewer
     assert kinds_of_words(bench, crowd) == ["VARCHAR", "ENUM"]
+
+
+def test_the_words_of_verdicts_are_words_without_any_row(bench: Bench, crowd: dict[str, pa.Table]) -> None:
+    session = bench.session({name: table.slice(0, 0) for name, table in crowd.items()})
+    session.need("words")
+    given = given_by_action_backing()
+    assert len(given) == 7
+    assert set(session.fetch("FROM words")["word"].to_pylist()) == {"", *given}.union(*given.values())
 
 
 def test_a_slice_that_fails_leaves_all_actions_in_sight(

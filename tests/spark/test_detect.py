@@ -44,8 +44,9 @@ def lake(make_lake: Callable[..., Path]) -> Path:
 
 def run_on(master: str, lake: Path, tmp_path: Path) -> tuple[list[dict[str, Any]], str]:
     """The findings that the command prints, and what it says."""
-    scratch = tmp_path / "scratch"
+    scratch, here = tmp_path / "scratch", tmp_path / "here"
     scratch.mkdir()
+    here.mkdir()
     options = "{ " + ", ".join(f'"{name}" = "{value}"' for name, value in QUICK.items()) + " }"
     spark = f'[spark]\nmaster = "{master}"\nmemory = "1g"\nscratch = "{scratch}"\noptions = {options}\n'
     (tmp_path / "counterfoil.toml").write_text(f'[lake]\nurl = "{lake}"\n{spark}')
@@ -63,10 +64,10 @@ def run_on(master: str, lake: Path, tmp_path: Path) -> tuple[list[dict[str, Any]
     command += [part for rule in RULES for part in ("--rule", rule)]
     done = subprocess.run(
         [*command, "--config", str(tmp_path / "counterfoil.toml")],
-        capture_output=True, text=True, check=False, cwd=tmp_path, env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
+        capture_output=True, text=True, check=False, cwd=here, env={**os.environ, "SPARK_LOCAL_IP": "127.0.0.1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert list(scratch.iterdir()) == []
+    assert list(scratch.iterdir()) == list(here.iterdir()) == []
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
