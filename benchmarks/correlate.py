@@ -8,7 +8,9 @@ a process of its own over the same files with the same memory limit. A bare join
 resource; it knows no time, no order, no use count and no verdict, and is what the work would cost if equal keys were
 all. One writes the pairs of ids, the other the columns that `action_backing` takes from the action and from the
 decision. `action_backing` is a view: it is made, its verdicts are counted, and then, apart, all its columns are written
-to a table as those of the bare join are. Of several rounds the median is told, with the least and the most.
+to a table as those of the bare join are. Sizes are measured in the order given, and one that is named more than once as
+often, in each round: so the small ones can stand on both sides of a large one, on a machine whose speed varies. Of
+several measurements the median is told, with the least and the most.
 """
 
 from __future__ import annotations
@@ -70,22 +72,21 @@ def main() -> None:
     if options.part:
         print(json.dumps(_part(options.part, options.actions[0], options.memory, options.verdicts_only)))
         return
-    sizes = sorted(options.actions)
+    sizes = sorted(set(options.actions))
     for actions in sizes:
         make_lake(actions)
     print(f"machine: {machine()}")
     print(f"as many decisions as actions, memory limit {options.memory}, {options.rounds} rounds", flush=True)
-    results: dict[int, dict[str, Figures]] = {}
-    for actions in sizes:
-        rounds = []
-        for number in range(options.rounds):
-            tell(f"{actions:,} actions, round {number + 1} of {options.rounds}")
+    results: dict[int, dict[str, Figures]] = {size: {part: [] for part in options.parts} for size in sizes}
+    for number in range(options.rounds):
+        for actions in options.actions:
             given = ["--actions", str(actions), "--memory", options.memory]
             given += ["--verdicts-only"] * options.verdicts_only
-            rounds.append(
-                {part: in_child("benchmarks.correlate", "--part", part, *given) for part in options.parts}
-            )
-        results[actions] = {part: [each[part] for each in rounds] for part in options.parts}
+            for part in options.parts:
+                tell(f"round {number + 1} of {options.rounds}: {actions:,} actions, {_PARTS[part]}")
+                results[actions][part].append(in_child("benchmarks.correlate", "--part", part, *given))
+                tell(f"{results[actions][part][-1]}")
+    for actions in sizes:
         _print_size(actions, results[actions])
     _print_growth(results)
 
@@ -116,7 +117,7 @@ def _print_size(actions: int, results: dict[str, Figures]) -> None:
 
 
 def _print_growth(results: dict[int, dict[str, Figures]]) -> None:
-    """How each part's cost per action compares with that of the smallest size: 1.00 is linear."""
+    """How each part's cost per action compares with that of the smallest size: 1.00 is linear. By medians."""
     (least, first), *others = results.items()
     for actions, each in others:
         for part in each:
