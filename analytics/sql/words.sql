@@ -6,18 +6,13 @@
 CREATE OR REPLACE TABLE words AS
 SELECT '' AS word
 UNION
-SELECT verdict
-FROM (
-    VALUES ('backed'), ('after_deny'), ('approval_reused'), ('reused'), ('unbacked'), ('stale'), ('unknown')
-) AS v (verdict)
+SELECT unnest(['backed', 'after_deny', 'approval_reused', 'reused', 'unbacked', 'stale', 'unknown'])
 UNION
-SELECT reason
-FROM (
-    VALUES ('decision_id'), ('request_id'), ('span'), ('trace_key'), ('key'), ('pattern'), ('deny_enforced'),
-        ('not_executed'), ('denied'), ('other_agent'), ('other_task'), ('other_resource'), ('other_action'),
-        ('other_arguments'), ('over_uses'), ('inherited'), ('revoked'), ('expired'), ('too_old'), ('policy_changed'),
-        ('indeterminate'), ('no_decision'), ('not_settled'), ('hole')
-) AS r (reason)
+SELECT unnest([
+    'decision_id', 'request_id', 'span', 'trace_key', 'key', 'pattern', 'deny_enforced', 'not_executed', 'denied',
+    'other_agent', 'other_task', 'other_resource', 'other_action', 'other_arguments', 'over_uses', 'inherited', 'revoked',
+    'expired', 'too_old', 'policy_changed', 'indeterminate', 'no_decision', 'not_settled', 'hole'
+])
 UNION
 SELECT tenant_id FROM orchestration_events
 UNION
