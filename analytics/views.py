@@ -4,9 +4,10 @@ A file makes one view, or table, of its own name, and may make smaller ones besi
 DuckDB shell runs after those that it needs (`View.script`); `build` runs them in that order, each once.
 
 A step whose rows are each about one action, and follow from that action and what is known of it alone, says
-`-- slices: numbered_actions` at its head. Over many actions it is made by slices of them. Rows that came together lie
-together, and so does what they are joined with, so that a slice reads little, and its joins stay small. What they are
-read into says `-- order: kept` for that: its rows come part after part of the lake (`lake.duck.register`).
+`-- slices: numbered_actions` at its head, and after that what else it reads by the numbers of actions alone. Over many
+actions it is made by slices of them. Rows that came together lie together, and so does what they are joined with, so
+that a slice reads little, and its joins stay small. What they are read into says `-- order: kept` for that: its rows
+come part after part of the lake (`lake.duck.register`).
 
 Rows of actions and decisions are many, and what does not fit into memory is written to disk and read again by each
 step. So a table of the words that many rows share says `-- type: word`: its words become a type of that name, of which
@@ -45,7 +46,7 @@ class View:
     """One correlation view: its name, what it is made from, what it holds, and its SQL.
 
     `kind` is view, or step for one that others are made from and that tells a reader little by itself. `columns` has
-    what is said of a column, in the order of the head. `sliced` says that it may be made by slices of the actions,
+    what is said of a column, in the order of the head. `sliced` names what it reads one slice of the actions at a time,
     `type` which type its words become, `frees` which steps nothing reads any more once it is made, `ordered` that its
     rows keep the order of the lake's parts.
     """
@@ -56,7 +57,7 @@ class View:
     about: str
     sql: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    sliced: bool = False
+    sliced: tuple[str, ...] = ()
     type: str = ""
     frees: tuple[str, ...] = ()
     ordered: bool = False
@@ -94,13 +95,17 @@ def _read(path: Path) -> View:
     if head[kind] != path.stem:
         raise RuleError(f"{path.name}:1: the {kind} is called {head[kind]}; name the file {head[kind]}.sql")
     said = {key.removeprefix("column "): words for key, words in head.items() if key.startswith("column ")}
-    needs, frees = (tuple(re.split(r",\s*", head[key])) if key in head else () for key in ("needs", "frees"))
+    needs, frees, sliced = (
+        tuple(re.split(r",\s*", head[key])) if key in head else () for key in ("needs", "frees", "slices")
+    )
     if not set(frees) <= set(needs):
         raise RuleError(f"{path.name}: what is freed is needed as well")
-    sliced = "slices" in head
-    if sliced and (head["slices"] != _SLICED or "actions" not in needs or len(_MADE.findall(text)) != 1):
+    if sliced and (
+        sliced[0] != _SLICED or not {"actions", *sliced[1:]} <= set(needs) or len(_MADE.findall(text)) != 1
+    ):
         raise RuleError(
-            f"{path.name}: what is made by slices is one table that needs actions, and says '{_SLICED}'"
+            f"{path.name}: what is made by slices is one table that needs actions, and says '{_SLICED}', and then others "
+            f"that it needs"
         )
     if head.get("order", "kept") != "kept":
         raise RuleError(f"{path.name}: of the order can be said that it is 'kept'")
@@ -212,11 +217,13 @@ def _make_in_slices(connection: duckdb.DuckDBPyConnection, view: View) -> None:
     query = view.sql.partition(f"CREATE OR REPLACE TABLE {view.name} AS")[2]
     try:
         for start in range(0, rows, _SLICE_ROWS):
-            # On this connection alone it goes before the view of all actions.
-            connection.execute(
-                f"CREATE OR REPLACE TEMP VIEW {_SLICED} AS SELECT * FROM {database}.main.{_SLICED} "
-                f"WHERE action_no >= {start} AND action_no < {start + _SLICE_ROWS}"
-            )
+            # On this connection alone they go before those of all actions.
+            for name in view.sliced:
+                connection.execute(
+                    f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {database}.main.{name} "
+                    f"WHERE action_no >= {start} AND action_no < {start + _SLICE_ROWS}"
+                )
             connection.execute(f"INSERT INTO {view.name} {query}" if start else view.sql)
     finally:
-        connection.execute(f"DROP VIEW IF EXISTS temp.{_SLICED}")
+        for name in view.sliced:
+            connection.execute(f"DROP VIEW IF EXISTS temp.{name}")

@@ -82,14 +82,14 @@ def test_a_slice_that_fails_leaves_all_actions_in_sight(
     session.need("cited_pairs")
     ((actions,),) = session.cursor().sql("SELECT count(*) FROM actions").fetchall()
     monkeypatch.setattr(module, "_SLICE_ROWS", 50)
-    broken = replace(
-        views()["judged_pairs"], sql="CREATE OR REPLACE TABLE judged_pairs AS SELECT x FROM actions"
-    )
+    pairs = session.fetch("SELECT count(*) AS n FROM cited_pairs").to_pylist()
+    broken = replace(views()["cited"], sql="CREATE OR REPLACE TABLE cited AS SELECT x FROM actions")
     with monkeypatch.context() as patch:
-        patch.setattr(module, "views", lambda: {**views(), "judged_pairs": broken})
+        patch.setattr(module, "views", lambda: {**views(), "cited": broken})
         with pytest.raises(duckdb.Error, match='"x" not found'):
-            session.need("judged_pairs")
+            session.need("cited")
     assert session.fetch("SELECT count(*) AS n FROM actions").to_pylist() == [{"n": actions}]
+    assert session.fetch("SELECT count(*) AS n FROM cited_pairs").to_pylist() == pairs
     session.run("CREATE OR REPLACE TABLE counted AS SELECT count(*) AS n FROM actions")
     assert session.fetch("FROM counted").to_pylist() == [{"n": actions}]
 
@@ -112,9 +112,13 @@ def test_of_the_order_can_be_said_that_it_is_kept(tmp_path: Path) -> None:
         module._read(tmp_path / "x.sql")
 
 
-def test_what_is_made_by_slices_is_one_table_of_actions(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("needs", "slices"),
+    [("events", "numbered_actions"), ("actions", "numbered_actions, cited_pairs"), ("actions, cited_pairs", "cited_pairs")],
+)
+def test_what_is_made_by_slices_is_one_table_of_actions(tmp_path: Path, needs: str, slices: str) -> None:
     (tmp_path / "x.sql").write_text(
-        "-- step: x\n-- needs: events\n-- slices: numbered_actions\n-- about: y\nSELECT 1"
+        f"-- step: x\n-- needs: {needs}\n-- slices: {slices}\n-- about: y\nCREATE OR REPLACE TABLE x AS SELECT 1"
     )
     with pytest.raises(RuleError, match=r"x\.sql: what is made by slices is one table that needs actions"):
         module._read(tmp_path / "x.sql")
