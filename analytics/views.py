@@ -104,8 +104,8 @@ def _read(path: Path) -> View:
         sliced[0] != _SLICED or not {"actions", *sliced[1:]} <= set(needs) or len(_MADE.findall(text)) != 1
     ):
         raise RuleError(
-            f"{path.name}: what is made by slices is one table that needs actions, and says '{_SLICED}', and then others "
-            f"that it needs"
+            f"{path.name}: what is made by slices is one table that needs actions, and says '{_SLICED}' and then "
+            f"whatever else it needs"
         )
     if head.get("order", "kept") != "kept":
         raise RuleError(f"{path.name}: of the order can be said that it is 'kept'")

@@ -114,7 +114,11 @@ def test_of_the_order_can_be_said_that_it_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("needs", "slices"),
-    [("events", "numbered_actions"), ("actions", "numbered_actions, cited_pairs"), ("actions, cited_pairs", "cited_pairs")],
+    [
+        ("events", "numbered_actions"),
+        ("actions", "numbered_actions, cited_pairs"),
+        ("actions, cited_pairs", "cited_pairs"),
+    ],
 )
 def test_what_is_made_by_slices_is_one_table_of_actions(tmp_path: Path, needs: str, slices: str) -> None:
     (tmp_path / "x.sql").write_text(

@@ -77,7 +77,8 @@ VIEWS = [
     Mutant("verdicts", "use_no > max_uses", "use_no >= max_uses", "02", "as many uses as permitted"),
     # Who, what and where.
     Mutant("paired", "AND x.same_tenant;", ";", "backing", "the other tenant's decision"),
-    Mutant("cited", "same_tenant AND (agrees OR NOT derived)", "agrees OR NOT derived", "backing", "cites the other tenant's decision"),
+    Mutant("cited", "same_tenant AND (agrees OR NOT derived)", "agrees OR NOT derived", "backing",
+           "cites the other tenant's decision"),
     Mutant("decisions", "coalesce(r.trace_no, -1)", "r.trace_no", "backing", "a decision of a run without events"),
     Mutant("keyed", "coalesce(resource_type, ''), resource_id, true)", "'', resource_id, true)", "backing",
            "an action without a trace"),
