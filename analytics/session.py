@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import weakref
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +151,10 @@ def connect(settings: Settings) -> duckdb.DuckDBPyConnection:
     # Also of a session that nobody closes: when nothing refers to it any more, and at the end of the process.
     weakref.finalize(connection, shutil.rmtree, spilt, ignore_errors=True)
     connection.execute("SET TimeZone = 'UTC'")
+    # What one step is done with goes to the next as it is, and not to the system and back page by page. DuckDB refuses
+    # where the limit is more than four fifths of the machine's memory, and then works as it would without.
+    with suppress(duckdb.Error):
+        connection.execute("SET block_allocator_memory = '100%'")
     return connection
 
 
