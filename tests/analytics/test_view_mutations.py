@@ -91,6 +91,9 @@ VIEWS = [
     Mutant("cited", "a.task_id = d.task_id, a.trace_no = d.trace_no, true", "true", "02",
            "cites the decision of another run"),
     Mutant("cited", "a.task_id = d.task_id, a.trace_no", "a.trace_no", "02", "the task spans two runs"),
+    Mutant("cited", " OR bool_or(derived) <> bool_and(derived)", "", "backing",
+           "made out of what it cites, and tied by its call"),
+    Mutant("cited", "min(decision_no) <> max(decision_no) OR ", "", "backing", "two decisions for each of two calls"),
     Mutant("cited", "(agrees OR NOT derived)", "NOT derived", "02", "a derived decision"),
     Mutant("cited", "WHERE d.decision_time <= greatest(a.event_time + s.skew, a.until_time)", "", "01",
            "cites an answer that came too late"),
@@ -170,6 +173,30 @@ BACKING: dict[str, tuple[dict[str, list[dict[str, Any]]], str, Any]] = {
         },
         "SELECT reason FROM action_backing",
         "decision_id",
+    ),
+    "made out of what it cites, and tied by its call": (
+        {
+            "orchestration": [{"id": "i1", "at": 10, **PAY, "decision_id": "d0", "tool_call_id": "c1"}],
+            "decisions": [{"id": "d1", "at": 9, **READ, "parent_decision_id": "d0", "tool_call_id": "c1"}],
+        },
+        "SELECT rung FROM action_backing",
+        2,
+    ),
+    "two decisions for each of two calls": (
+        {
+            "orchestration": [
+                {"id": "i1", "at": 10, **PAY, "tool_call_id": "c1"},
+                {"id": "i2", "at": 20, **PAY, "tool_call_id": "c2"},
+            ],
+            "decisions": [
+                {"id": "d1", "at": 8, **PAY, "tool_call_id": "c1"},
+                {"id": "d2", "at": 9, **READ, "tool_call_id": "c1"},
+                {"id": "d3", "at": 18, **READ, "tool_call_id": "c2"},
+                {"id": "d4", "at": 19, **PAY, "tool_call_id": "c2"},
+            ],
+        },
+        "SELECT string_agg(decision_id, ' ' ORDER BY event_id) FROM action_backing",
+        "d1 d4",
     ),
     "at its expiry": (
         {
