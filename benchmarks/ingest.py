@@ -138,9 +138,9 @@ def _with_children(figures: dict[str, Any]) -> dict[str, Any]:
 
 def _ingest(bootstrap: str, workers: int | None = None, turns: int = 1) -> dict[str, Any]:
     from benchmarks._turns import in_turn
-    from counterfoil.lean import leave_pandas_out
+    from counterfoil.lean import start_lean
 
-    leave_pandas_out()  # as the command does
+    start_lean()  # as the command does
     from ingest.run import Progress, run_kafka, run_kafka_workers
     from schemas.settings import load_settings
 

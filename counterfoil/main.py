@@ -12,7 +12,7 @@ import sys
 
 import click
 
-from counterfoil.lean import leave_pandas_out
+from counterfoil.lean import start_lean
 from counterfoil.output import visible
 from schemas.errors import CounterfoilError
 
@@ -74,7 +74,7 @@ def group() -> None:
 
 def cli() -> None:
     """Run the command line; an error of ours is one line on stderr and its exit code."""
-    leave_pandas_out()
+    start_lean()
     try:
         # What a command asks to exit with, by click.exceptions.Exit, comes back as the result.
         code = group.main(standalone_mode=False)
