@@ -24,7 +24,7 @@ from analytics.evaluate import evaluate_rule
 from analytics.gathered.gather import gather, keep
 from analytics.history import (
     Judged,
-    findings_on_record,
+    count_open,
     hidden_by,
     on_record,
     open_findings,
@@ -300,7 +300,7 @@ class _Run:
         if rows is None:
             reach, rows = "whole", self._rows_of_all()
         judges = partial(judged, self._session) if narrowed else None
-        known = judged_on_record(self._session) if narrowed else {}
+        known = judged_on_record(self._session, [rule.id for rule, _, _ in group], reach) if narrowed else {}
         done: list[tuple[Judged, Standing, str, float]] = []
         shared = (time.perf_counter() - clock) / len(group)
         for place, (rule, standing, basis) in enumerate(group):
@@ -351,15 +351,16 @@ class _Run:
 
     def _tell(self, one: Judged) -> int:
         """Add what holds by a rule to the detection; how many findings that are."""
-        untouched = set() if one.scope is None else open_findings(self._session, one.rule.id) - one.scope
-        standing = dict(one.found)
-        if not self._changes_only and untouched:
-            standing |= findings_on_record(self._session, one.rule.id, untouched - one.found.keys())
+        standing, untouched = dict(one.found), 0
+        if one.scope is not None and self._changes_only:
+            untouched = count_open(self._session, one.rule.id, but=one.scope | one.found.keys())
+        elif one.scope is not None:
+            standing |= open_findings(self._session, one.rule.id, but=one.scope | one.found.keys())
         self.detection.findings += standing.values()
         self.detection.suppressed |= hidden_by(standing, self._suppressions)
         self.detection.written += one.written
         self.detection.closed += one.closed
-        return len(untouched | one.found.keys())
+        return len(standing) + untouched
 
     def _note(
         self, rule_id: str, version: str, start: datetime, milliseconds: float, *, outcome: str, error: str | None,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 5
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
+_OPEN = "rule_id = $rule AND status <> 'closed' AND finding_id NOT IN (SELECT unnest($ids::VARCHAR[]))"
 
 Finding = dict[str, Any]
 
@@ -79,16 +80,18 @@ def on_record(
     return _newest_states(session, rule_id, {*found, *scope})
 
 
-def open_findings(session: Session, rule_id: str) -> set[str]:
-    """The ids of a rule's findings on record that are not closed."""
-    query = "SELECT finding_id FROM findings_on_record WHERE rule_id = ? AND status <> 'closed'"
-    return set(session.fetch(query, [rule_id])["finding_id"].to_pylist())
+def count_open(session: Session, rule_id: str, *, but: set[str]) -> int:
+    """How many of a rule's findings on record are not closed, leaving those with the given ids out."""
+    query = f"SELECT count(*) AS n FROM findings_on_record WHERE {_OPEN}"
+    return int(session.fetch(query, {"rule": rule_id, "ids": sorted(but)})["n"][0].as_py())
 
 
-def findings_on_record(session: Session, rule_id: str, ids: set[str]) -> dict[str, Finding]:
-    """Findings of a rule as they are on record, by id, in the columns of one that was just found."""
+def open_findings(session: Session, rule_id: str, *, but: set[str]) -> dict[str, Finding]:
+    """Those findings as they are on record, by id, in the columns of one that was just found."""
+    query = f"SELECT finding_id FROM findings_on_record WHERE {_OPEN}"
+    ids = session.fetch(query, {"rule": rule_id, "ids": sorted(but)})["finding_id"].to_pylist()
     columns = ("finding_id", "rule_id", *STATE_COLUMNS)
-    states = _newest_states(session, rule_id, ids).items()
+    states = _newest_states(session, rule_id, set(ids)).items()
     return {identity: {name: state[name] for name in columns} for identity, state in states}
 
 

@@ -44,7 +44,6 @@ def main() -> None:
     print(f"{options.per_day:,} actions a day with as many decisions; new: {_MINUTES} minutes of them")
 
     def measure(part: str, days: int, number: int = 0) -> dict[str, Any]:
-        tell(f"{days} days: {part}, round {number + 1}")
         told = {
             "part": part,
             "days": days,
@@ -52,10 +51,14 @@ def main() -> None:
             "per-day": options.per_day,
             "memory": options.memory,
         }
-        return in_child(
+        figures = in_child(
             "benchmarks.history",
             *(text for name, value in told.items() for text in (f"--{name}", str(value))),
         )
+        tell(
+            f"{days} days, {part}, round {number + 1}: {figures['seconds']} s, {figures['cpu_seconds']} s of CPU"
+        )
+        return figures
 
     before = {}
     for days in lengths:

@@ -199,10 +199,14 @@ def judged(session: Session, findings: Iterable[Mapping[str, Any]]) -> set[str]:
     return {row[0] for row in found}
 
 
-def judged_on_record(session: Session) -> dict[str, set[str]]:
-    """As `judged`, of all findings that are on record (table `findings_on_record`), by rule."""
+def judged_on_record(session: Session, rule_ids: Iterable[str], reach: str) -> dict[str, set[str]]:
+    """As `judged`, of what is on record of these rules (`findings_on_record`), by rule; `reach` is that of `narrow`."""
+    rules = ", ".join(map(quote, rule_ids))
+    told = "SELECT *, NULL::VARCHAR[] AS entity_keys FROM findings_on_record"
+    if reach == "credential":
+        told = reach_sql("told_by_credential")
     with session.cursor() as cursor:
-        cursor.execute("CREATE OR REPLACE TEMP VIEW told AS FROM findings_on_record")
+        cursor.execute(f"CREATE OR REPLACE TEMP VIEW told AS {told} WHERE rule_id IN ({rules})")
         found = cursor.sql(
             f"SELECT rule_id, list(finding_id) FROM findings_on_record "
             f"WHERE finding_id IN ({reach_sql('judged_findings')}) GROUP BY rule_id"

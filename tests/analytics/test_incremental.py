@@ -197,6 +197,29 @@ def test_an_old_decision_without_a_run_that_still_holds_is_looked_at(
     assert (again.reach["01"], again.rows["01"], again.findings) == ("run", 2, [])
 
 
+def test_a_late_revocation_closes_what_is_on_record_of_its_credential(
+    put: Callable[..., None], settings: Settings
+) -> None:
+    task: Row = {"event_type": "task_start", "agent": "clerk", "credential_expires_time": "2h"}
+    put(
+        orchestration=[
+            {"id": "i1", "at": 0, "until": 60, "trace": "t1", **task, "credential_id": "c1"},
+            {"id": "i2", "at": 0, "until": 60, "trace": "t2", **task, "credential_id": "c2"},
+        ]
+    )
+    first = detect(settings, only=["08"], closed=True)
+    assert len(first.findings) == 2
+    revoked = {"id": "n1", "at": 61, "event_type": "credential_revoked", "trace": None, "credential_id": "c1"}
+    put(identity=[revoked])
+    again = detect(settings, only=["08"], closed=True)
+    assert (again.reach["08"], again.written, again.closed) == ("credential", 1, 1)
+    assert [finding["anchor_event_ids"] for finding in again.findings] == [["i2"]]
+    # As the command that runs on a schedule asks: what stands is counted, and not told.
+    put(identity=[{**revoked, "id": "n2", "at": 62}])
+    quiet = detect(settings, only=["08"], closed=True, changes_only=True)
+    assert (quiet.written, quiet.findings, runs(settings)[-1]["findings"]) == (0, [], 1)
+
+
 def test_time_alone_makes_a_run_look_again(put: Callable[..., None], lake: Lake, settings: Settings) -> None:
     put(
         orchestration=[
