@@ -81,13 +81,13 @@ def on_record(
 
 
 def count_open(session: Session, rule_id: str, *, but: set[str]) -> int:
-    """How many of a rule's findings on record are not closed, leaving those with the given ids out."""
+    """How many of a rule's findings on record are not closed, apart from those with the given ids."""
     query = f"SELECT count(*) AS n FROM findings_on_record WHERE {_OPEN}"
     return int(session.fetch(query, {"rule": rule_id, "ids": sorted(but)})["n"][0].as_py())
 
 
 def open_findings(session: Session, rule_id: str, *, but: set[str]) -> dict[str, Finding]:
-    """Those findings as they are on record, by id, in the columns of one that was just found."""
+    """The findings that `count_open` counts, by id, in the columns of one that was just found."""
     query = f"SELECT finding_id FROM findings_on_record WHERE {_OPEN}"
     ids = session.fetch(query, {"rule": rule_id, "ids": sorted(but)})["finding_id"].to_pylist()
     columns = ("finding_id", "rule_id", *STATE_COLUMNS)
