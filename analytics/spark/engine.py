@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from analytics import views
 from analytics.session import start_session
 from analytics.spark.connect import set_parts
 from analytics.spark.files import register
+from analytics.spark.store import connector
 from analytics.spark.ties import register_hash
 from analytics.spark.translate import translate
 from lake.snapshot import Snapshot
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from analytics.rule import RuleSet
     from analytics.spark.translate import Statement
     from schemas.settings import Settings
+
+# How what went wrong in Java begins: with the method of Python's own that called it.
+_CALLED = "An error occurred while calling"
 
 
 class SparkEngine:
@@ -65,7 +70,7 @@ class SparkEngine:
         with _as_query_error():
             set_parts(spark, settings.spark, sum(snapshot.rows(name) or 0 for name in TABLES))
             register_hash(spark)
-            register(snapshot, spark, TABLES)
+            register(snapshot, spark, TABLES, connector(snapshot.url, settings, os.environ))
             self._register_parameters()
 
     def need(self, *names: str) -> None:
@@ -152,7 +157,8 @@ def _as_query_error(where: str = "") -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError, pa.ArrowInvalid) as error:
-        said = str(error).strip().splitlines()[0]
+        said = next(line for line in str(error).splitlines() if line and not line.startswith(_CALLED))
+        said = said.removeprefix(": ")
         raise QueryError(f"{where}Spark: {said}") from error
 
 

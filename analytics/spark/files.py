@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 
+from analytics.spark.store import how_to_connect, lacks_connector
 from lake.files import PARTITION
 from schemas.catalogue import TABLES
-from schemas.errors import LakeError
+from schemas.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from lake.snapshot import Snapshot
 
@@ -33,33 +35,47 @@ _TYPES = {
 _PATTERN = re.compile(r"([*?\[\]{}\\])")
 
 
-def register(snapshot: Snapshot, spark: SparkSession, names: Iterable[str]) -> None:
+def register(
+    snapshot: Snapshot, spark: SparkSession, names: Iterable[str], connector: Mapping[str, str]
+) -> None:
     """Create one view per table, named like it. A column that a file does not have is null.
 
-    Raises LakeError for a lake on an object store, which Spark would need a connector and keys of its own for.
+    `connector` is what Spark is told of the store that the lake is on: see `analytics.spark.store`. Raises QueryError
+    where Spark has no connector for it.
     """
     for name in names:
         files = snapshot.files(name)
-        if files and any("://" in file for file in files):
-            raise LakeError(
-                f"the lake at {snapshot.url} is on an object store, which --engine spark does not read: "
-                "leave the option out, or copy the lake to a folder that all workers share"
-            )
         schema = ", ".join(f"`{column.name}` {_TYPES[column.type]}" for column in TABLES[name].columns)
         if files:
-            # The one folder is taken literally, the files are taken for patterns.
-            reader = spark.read.schema(schema).option("basePath", f"file://{_folder(files[0])}")
-            frame = reader.parquet(*[f"file://{_literally(file)}" for file in files])
+            frame = _read(spark, files, schema, connector)
             frame = frame.select(*[column.name for column in TABLES[name].columns])
         else:
             frame = spark.createDataFrame([], schema)
         frame.createOrReplaceTempView(name)
 
 
+def _read(spark: SparkSession, files: list[str], schema: str, connector: Mapping[str, str]) -> DataFrame:
+    # The one folder is taken literally, the files are taken for patterns.
+    reader = spark.read.schema(schema).options(**connector).option("basePath", _folder(_address(files[0])))
+    try:
+        return reader.parquet(*[_literally(_address(file)) for file in files])
+    except (PySparkException, Py4JError) as error:
+        if lacks_connector(error):
+            raise QueryError(how_to_connect()) from error
+        raise
+
+
+def _address(file: str) -> str:
+    """The file as Spark takes it."""
+    scheme, remote, path = file.partition("://")
+    return f"{'s3a' if scheme == 's3' else scheme}://{path}" if remote else f"file://{file}"
+
+
 def _folder(file: str) -> str:
     """The folder that the files' partitions are named below."""
-    path = PurePosixPath(file)
-    return str(path.parent.parent if path.parent.name.startswith(f"{PARTITION}=") else path.parent)
+    folder = file.rpartition("/")[0]
+    above, _, partition = folder.rpartition("/")
+    return above if partition.startswith(f"{PARTITION}=") else folder
 
 
 def _literally(path: str) -> str:

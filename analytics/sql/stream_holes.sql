@@ -4,9 +4,12 @@
 CREATE OR REPLACE TABLE stream_holes AS
 SELECT
     h.stream, h.source_topic, h.source_partition, h.hole_from, h.hole_to,
-    -- By the neighbours of the hole, not by the extremes: what comes late or again lies beyond it and spans nothing.
-    arg_max(d.decision_time, d.source_offset) FILTER (WHERE d.source_offset < h.hole_from) AS from_time,
-    arg_min(d.decision_time, d.source_offset) FILTER (WHERE d.source_offset >= h.hole_to) AS to_time
+    -- By the neighbours of the hole, not by the extremes: what comes late or again lies beyond it and spans nothing. A
+    -- record may hold several decisions.
+    arg_max(d.decision_time, {'off': d.source_offset, 'ix': d.source_index, 'at': d.decision_time})
+        FILTER (WHERE d.source_offset < h.hole_from) AS from_time,
+    arg_min(d.decision_time, {'off': d.source_offset, 'ix': d.source_index, 'at': d.decision_time})
+        FILTER (WHERE d.source_offset >= h.hole_to) AS to_time
 FROM (SELECT DISTINCT stream, source_topic, source_partition, hole_from, hole_to FROM stream_progress
     WHERE hole_from IS NOT NULL AND stream = 'authorization') AS h
 LEFT JOIN authorization_decisions AS d

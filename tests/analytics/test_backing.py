@@ -375,6 +375,20 @@ def test_a_hole_without_neighbours_has_no_bounds(view: View) -> None:
     assert (hole["hole_from"], hole["hole_to"], hole["from_time"], hole["to_time"]) == (5, 9, None, None)
 
 
+def test_a_hole_ends_at_the_nearest_of_the_decisions_that_one_record_held(view: View) -> None:
+    before = [
+        {"id": f"b{n}", "at": 20 + n, **ELSEWHERE, "source_offset": 4, "source_index": n} for n in range(3)
+    ]
+    after = [
+        {"id": f"a{n}", "at": 90 - n, **ELSEWHERE, "source_offset": 9, "source_index": n} for n in range(3)
+    ]
+    progress = [{"at": 900, "next": 13, "hole_from": 5, "hole_to": 9}]
+    decisions = [*before, *after]
+    for order in (decisions, decisions[::-1]):
+        (hole,) = view("stream_holes", decisions=order, progress=progress)
+        assert [(hole[side] - BASE).total_seconds() for side in ("from_time", "to_time")] == [22, 90]
+
+
 # Tenants.
 
 

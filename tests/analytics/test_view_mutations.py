@@ -43,8 +43,9 @@ VIEWS = [
     Mutant("verdicts", ">= a.until_time + s.settle", "> a.until_time + s.settle", "01",
            "the watermark has just passed"),
     Mutant("watermark", "WHEN p.caught_up THEN", "WHEN true THEN", "01", "the reader lags"),
-    Mutant("stream_holes", "arg_min(d.decision_time, d.source_offset)", "min(d.decision_time)", "backing",
-           "late after a hole"),
+    Mutant("stream_holes",
+           "arg_min(d.decision_time, {'off': d.source_offset, 'ix': d.source_index, 'at': d.decision_time})",
+           "min(d.decision_time)", "backing", "late after a hole"),
     Mutant("verdicts", "h.action_no IS NOT NULL AS in_hole", "false AS in_hole", "backing", "late after a hole"),
     # The end of a decision.
     Mutant("verdicts", "d.expires_time <= a.event_time", "d.expires_time < a.event_time", "backing",

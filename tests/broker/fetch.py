@@ -40,36 +40,45 @@ def cache() -> Path:
 
 
 def cached() -> Path | None:
-    """Return the folder of jars when a fetch of this very `pom.xml` was completed, else None."""
-    stamp = cache() / "complete"
-    if stamp.exists() and stamp.read_text(encoding="ascii") == _digest():
-        return cache() / "libs"
-    return None
+    """Return the folder of Kafka's jars when a fetch of this very `pom.xml` was completed, else None."""
+    return _copied(POM, cache())
 
 
 def fetch(progress: Callable[[str], None]) -> Path:
     """Return the folder of Kafka's jars, fetched with `mvn` if it is not cached. Raises BrokerUnavailable."""
-    place = cache()
+    return fetch_jars(POM, cache(), "Apache Kafka", "44 MB", progress)
+
+
+def fetch_jars(pom: Path, place: Path, name: str, size: str, progress: Callable[[str], None]) -> Path:
+    """Return the folder of jars that `pom` asks for, fetched with `mvn` where `place` has not all of them.
+
+    `place` is called by the version. Raises BrokerUnavailable.
+    """
     with locked(place.with_name(f"{place.name}.lock")):
-        libs = cached()
+        libs = _copied(pom, place)
         if libs is None:
-            progress(f"fetching Apache Kafka {kafka_version()} with Maven, once (44 MB)")
-            libs = _fetch(place)
-            progress(f"Apache Kafka {kafka_version()} is cached: {sum(1 for _ in libs.iterdir())} jars")
+            progress(f"fetching {name} {place.name} with Maven, once ({size})")
+            libs = _copy(pom, place, name)
+            progress(f"{name} {place.name} is cached: {sum(1 for _ in libs.iterdir())} jars")
         return libs
 
 
-def _fetch(place: Path) -> Path:
+def _copied(pom: Path, place: Path) -> Path | None:
+    stamp = place / "complete"
+    if stamp.exists() and stamp.read_text(encoding="ascii") == _digest(pom):
+        return place / "libs"
+    return None
+
+
+def _copy(pom: Path, place: Path, name: str) -> Path:
     """Copy the jars to a folder beside, then move it into place, so that a half-made one is never used."""
     maven = shutil.which("mvn")
     if maven is None:
-        raise BrokerUnavailable(
-            "Apache Kafka is not cached and there is no Maven to fetch it: install 'maven'"
-        )
+        raise BrokerUnavailable(f"{name} is not cached and there is no Maven to fetch it: install 'maven'")
     with tempfile.TemporaryDirectory(dir=place.parent, prefix=".fetch-") as scratch:
         made = Path(scratch) / "made"
         log = place.with_name(f"{place.name}.log")
-        command = [maven, "-B", "-q", "--strict-checksums", "-f", str(POM), "dependency:copy-dependencies"]
+        command = [maven, "-B", "-q", "--strict-checksums", "-f", str(pom), "dependency:copy-dependencies"]
         options = ["-DincludeScope=runtime", f"-DoutputDirectory={made / 'libs'}"]
         with log.open("wb") as output:
             done = subprocess.run(
@@ -77,15 +86,15 @@ def _fetch(place: Path) -> Path:
                 timeout=FETCH_SECONDS, check=False,
             )  # fmt: skip
         if done.returncode:
-            raise BrokerUnavailable(f"Maven could not fetch Apache Kafka (see {log})\n{tail(log, 4)}")
-        (made / "complete").write_text(_digest(), encoding="ascii")
+            raise BrokerUnavailable(f"Maven could not fetch {name} (see {log})\n{tail(log, 4)}")
+        (made / "complete").write_text(_digest(pom), encoding="ascii")
         shutil.rmtree(place, ignore_errors=True)
         made.rename(place)
     return place / "libs"
 
 
-def _digest() -> str:
-    return hashlib.sha256(POM.read_bytes()).hexdigest()
+def _digest(pom: Path) -> str:
+    return hashlib.sha256(pom.read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":
