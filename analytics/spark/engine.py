@@ -157,8 +157,8 @@ def _as_query_error(where: str = "") -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError, pa.ArrowInvalid) as error:
-        said = next(line for line in str(error).splitlines() if line and not line.startswith(_CALLED))
-        said = said.removeprefix(": ")
+        lines = [line for line in str(error).splitlines() if line and not line.startswith(_CALLED)]
+        said = lines[0].removeprefix(": ") if lines else type(error).__name__
         raise QueryError(f"{where}Spark: {said}") from error
 
 

@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from schemas.settings import Settings
 
 # What S3A calls it, and by which names, after AWS_, a lake's options and the environment may say it; the first counts.
+_ENDPOINT, _PATH_STYLE = "fs.s3a.endpoint", "fs.s3a.path.style.access"
+_KEYS = _KEY, _SECRET, _TOKEN = "fs.s3a.access.key", "fs.s3a.secret.key", "fs.s3a.session.token"
 _NAMES = {
-    "fs.s3a.endpoint": ("endpoint_url_s3", "endpoint_url", "endpoint"),
+    _ENDPOINT: ("endpoint_url_s3", "endpoint_url", "endpoint"),
     "fs.s3a.endpoint.region": ("region", "default_region"),
-    "fs.s3a.access.key": ("access_key_id",),
-    "fs.s3a.secret.key": ("secret_access_key",),
-    "fs.s3a.session.token": ("session_token", "token"),
+    _KEY: ("access_key_id",),
+    _SECRET: ("secret_access_key",),
+    _TOKEN: ("session_token", "token"),
 }
-_STYLE = "fs.s3a.path.style.access"
 # Where no keys are given, each of Spark's processes looks for its own in the usual places: a profile, a token, the
 # container, the machine.
 _USUAL_CHAIN = {
@@ -45,24 +46,33 @@ def connector(url: str, settings: Settings, environment: Mapping[str, str]) -> d
         )
     if scheme == "file" or settings.spark.master.startswith("sc://"):
         return {}
-    said = {
-        name.lower().removeprefix("aws_"): value
-        for source in (environment, settings.lake.storage_options)
-        for name, value in source.items()
-        if source is not environment or name.startswith("AWS_")
-    }
-    told = {
-        option: value
-        for option, names in _NAMES.items()
-        if (value := next(filter(None, map(said.get, names)), None))
-    }
-    if "fs.s3a.endpoint" in told:
-        told[_STYLE] = "false" if said.get("virtual_hosted_style_request", "").lower() == "true" else "true"
-    if "fs.s3a.access.key" not in told:
+    of_aws = {name: value for name, value in environment.items() if name.startswith("AWS_")}
+    told: dict[str, str] = {}
+    for source in (of_aws, settings.lake.storage_options):
+        found = _told_by(source)
+        if _KEY in found:
+            # A key goes with the secret and token that it was given with.
+            told = {option: value for option, value in told.items() if option not in _KEYS}
+        told |= found
+    if _ENDPOINT in told:
+        told.setdefault(_PATH_STYLE, "true")
+    if _KEY not in told:
         told |= _USUAL_CHAIN
     return {
         option: value for option, value in told.items() if _OF_HADOOP + option not in settings.spark.options
     }
+
+
+def _told_by(source: Mapping[str, str]) -> dict[str, str]:
+    said = {name.lower().removeprefix("aws_"): value for name, value in source.items() if value}
+    told = {
+        option: next(said[name] for name in names if name in said)
+        for option, names in _NAMES.items()
+        if said.keys() & {*names}
+    }
+    if virtual := said.get("virtual_hosted_style_request", ""):
+        told[_PATH_STYLE] = "false" if virtual.lower() == "true" else "true"
+    return told
 
 
 def lacks_connector(error: Exception) -> bool:

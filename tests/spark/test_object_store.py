@@ -73,7 +73,7 @@ def test_without_keys_each_process_looks_in_the_usual_places() -> None:
 
 def test_options_of_the_lake_win_and_those_of_spark_over_both() -> None:
     found = told(
-        ENVIRONMENT | {"AWS_SESSION_TOKEN": "t", "AWS_ENDPOINT_URL": ""},
+        ENVIRONMENT | {"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:8"},
         options={"aws_endpoint": "https://s.example", "AWS_VIRTUAL_HOSTED_STYLE_REQUEST": "true"},
         spark={
             "options": {"spark.hadoop.fs.s3a.access.key": "mine", "spark.hadoop.fs.s3a.secret.key": "mine"}
@@ -83,7 +83,17 @@ def test_options_of_the_lake_win_and_those_of_spark_over_both() -> None:
         "endpoint": "https://s.example",
         "path.style.access": "false",
         "endpoint.region": "us-east-1",
-        "session.token": "t",
+    }
+
+
+def test_a_key_goes_with_the_token_that_it_was_given_with() -> None:
+    lent = ENVIRONMENT | {"AWS_SESSION_TOKEN": "lent"}
+    assert told(lent)["session.token"] == "lent"
+    own = told(lent, options={"aws_access_key_id": "own", "aws_secret_access_key": "hidden"})
+    assert {name: own.get(name) for name in ("access.key", "secret.key", "session.token")} == {
+        "access.key": "own",
+        "secret.key": "hidden",
+        "session.token": None,
     }
 
 
