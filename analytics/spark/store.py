@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from schemas.settings import Settings
 
-# What S3A calls it, and by which names, after AWS_, a lake's options and the environment may say it; the first counts.
 _ENDPOINT, _PATH_STYLE = "fs.s3a.endpoint", "fs.s3a.path.style.access"
 _KEYS = _KEY, _SECRET, _TOKEN = "fs.s3a.access.key", "fs.s3a.secret.key", "fs.s3a.session.token"
+# What S3A calls it, and by which names, after AWS_, a lake's options and the environment may say it; the first counts.
 _NAMES = {
     _ENDPOINT: ("endpoint_url_s3", "endpoint_url", "endpoint"),
     "fs.s3a.endpoint.region": ("region", "default_region"),
