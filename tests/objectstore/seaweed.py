@@ -18,9 +18,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from lake.objects import filesystem, write_whole
+from lake.place import Place
 from tests.broker.fetch import CHECKOUT
 from tests.broker.process import end, free_ports, is_running, launch, locked, tail
-from tests.objectstore.gateway import KEY, SECRET
+from tests.objectstore.gateway import KEY, SECRET, environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,6 +82,26 @@ def running(home: Path) -> Iterator[str]:
         end(home, how=signal.SIGKILL)  # asked to, it would take its leave for a quarter of a minute
         for each in ("master", master_grpc), ("volume", volume_grpc), ("filer", filer_grpc), ("s3", s3_grpc):
             Path("/tmp/seaweedfs-{}-grpc-{}.sock".format(*each)).unlink(missing_ok=True)  # noqa: S108 - it makes them there
+
+
+@contextmanager
+def reachable(home: Path, bucket: str) -> Iterator[str]:
+    """The URL of a bucket of a store in `home`, which within the block is reached with what stands in the environment.
+
+    Skips the test where there is no store. Connections are kept by their URL, so each store needs a bucket of its own.
+    """
+    try:
+        find_seaweed()
+    except SeaweedUnavailable as error:
+        pytest.skip(f"no object store: {error}")
+    with running(home) as endpoint, pytest.MonkeyPatch.context() as patched:
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patched.delenv(name)
+        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        for name, value in environment(endpoint).items():
+            patched.setenv(name, value)
+        write_whole(filesystem(Place(f"s3://{bucket}", None), ""), "made-by-the-first-object", b"")
+        yield f"s3://{bucket}"
 
 
 def _await(home: Path, port: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -15,15 +14,13 @@ import pyarrow as pa
 import pytest
 
 from analytics.detect import detect
-from lake.objects import filesystem, write_whole
-from lake.place import Place
 from lake.store import NEVER, open_lake
 from schemas.errors import CommitConflict, LakeError
 from schemas.events import ORCHESTRATION_EVENTS as EVENTS
 from schemas.settings import load_settings
 from tests.lake.rows import make_events
-from tests.objectstore.gateway import SECRET, environment
-from tests.objectstore.seaweed import SeaweedUnavailable, find_seaweed, running
+from tests.objectstore.gateway import SECRET
+from tests.objectstore.seaweed import reachable
 from tests.objectstore.writer import PARTITIONS
 
 if TYPE_CHECKING:
@@ -43,18 +40,8 @@ COUNTED = f"""
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A bucket of a store that is reached with what stands in the environment."""
-    try:
-        find_seaweed()
-    except SeaweedUnavailable as error:
-        pytest.skip(f"no object store: {error}")
-    with running(tmp_path_factory.mktemp("seaweed")) as endpoint, pytest.MonkeyPatch.context() as patched:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patched.delenv(name)
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        for name, value in environment(endpoint).items():
-            patched.setenv(name, value)
-        write_whole(filesystem(Place(f"s3://{BUCKET}", None), ""), "made-by-the-first-object", b"")
-        yield f"s3://{BUCKET}"
+    with reachable(tmp_path_factory.mktemp("seaweed"), BUCKET) as url:
+        yield url
 
 
 @pytest.fixture

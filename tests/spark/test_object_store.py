@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import uuid
 from types import MappingProxyType
@@ -12,15 +11,13 @@ import pytest
 
 from analytics.crowd import crowd_of
 from analytics.spark.store import connector, how_to_connect
-from lake.objects import filesystem, write_whole
-from lake.place import Place
 from lake.store import open_lake
 from schemas.catalogue import TABLES
 from schemas.errors import LakeError, QueryError
 from schemas.settings import Settings
 from tests.broker.process import BrokerUnavailable
 from tests.objectstore.gateway import KEY, SECRET, environment
-from tests.objectstore.seaweed import SeaweedUnavailable, find_seaweed, running
+from tests.objectstore.seaweed import reachable
 from tests.spark.cluster import cluster
 from tests.spark.conftest import in_local
 from tests.spark.connector import fetch, version
@@ -114,18 +111,8 @@ def test_a_store_of_another_kind_is_refused() -> None:
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A lake of all rules' cases on a store that is reached with what stands in the environment."""
-    try:
-        find_seaweed()
-    except SeaweedUnavailable as error:
-        pytest.skip(f"no object store: {error}")
-    with running(tmp_path_factory.mktemp("seaweed")) as endpoint, pytest.MonkeyPatch.context() as patched:
-        for name in [name for name in os.environ if name.startswith("AWS_")]:
-            patched.delenv(name)
-        patched.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        for name, value in environment(endpoint).items():
-            patched.setenv(name, value)
-        write_whole(filesystem(Place(f"s3://{BUCKET}", None), ""), "made-by-the-first-object", b"")
-        made = open_lake(f"s3://{BUCKET}/{uuid.uuid4().hex}", create=True)
+    with reachable(tmp_path_factory.mktemp("seaweed"), BUCKET) as bucket:
+        made = open_lake(f"{bucket}/{uuid.uuid4().hex}", create=True)
         for name, table in crowd_of(closed_cases()).items():
             if table.num_rows:
                 made.append(TABLES[name], table)
