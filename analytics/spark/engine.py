@@ -19,7 +19,7 @@ from analytics import views
 from analytics.session import start_session
 from analytics.spark.connect import set_parts
 from analytics.spark.files import register
-from analytics.spark.store import connector
+from analytics.spark.store import connector, how_to_connect, lacks_connector
 from analytics.spark.ties import register_hash
 from analytics.spark.translate import translate
 from lake.snapshot import Snapshot
@@ -157,6 +157,8 @@ def _as_query_error(where: str = "") -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError, pa.ArrowInvalid) as error:
+        if lacks_connector(error):
+            raise QueryError(how_to_connect()) from error
         lines = [line for line in str(error).splitlines() if line and not line.startswith(_CALLED)]
         said = lines[0].removeprefix(": ") if lines else type(error).__name__
         raise QueryError(f"{where}Spark: {said}") from error

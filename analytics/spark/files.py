@@ -6,13 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-from py4j.protocol import Py4JError
-from pyspark.errors import PySparkException
 
-from analytics.spark.store import how_to_connect, lacks_connector
 from lake.files import PARTITION
 from schemas.catalogue import TABLES
-from schemas.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,8 +36,7 @@ def register(
 ) -> None:
     """Create one view per table, named like it. A column that a file does not have is null.
 
-    `connector` is what Spark is told of the store that the lake is on: see `analytics.spark.store`. Raises QueryError
-    where Spark has no connector for it.
+    `connector` is what Spark is told of the store that the lake is on: see `analytics.spark.store`.
     """
     for name in names:
         files = snapshot.files(name)
@@ -57,12 +52,7 @@ def register(
 def _read(spark: SparkSession, files: list[str], schema: str, connector: Mapping[str, str]) -> DataFrame:
     # The one folder is taken literally, the files are taken for patterns.
     reader = spark.read.schema(schema).options(**connector).option("basePath", _folder(_address(files[0])))
-    try:
-        return reader.parquet(*[_literally(_address(file)) for file in files])
-    except (PySparkException, Py4JError) as error:
-        if lacks_connector(error):
-            raise QueryError(how_to_connect()) from error
-        raise
+    return reader.parquet(*[_literally(_address(file)) for file in files])
 
 
 def _address(file: str) -> str:
